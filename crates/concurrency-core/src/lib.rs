@@ -1,0 +1,47 @@
+//! Traits, values, errors and in-memory implementations for services that run in many instances and share state.
+#![doc = ""]
+#[macro_use]
+mod forward;
+
+mod backend;
+mod cache;
+mod capabilities;
+pub mod clock;
+mod codec;
+mod error;
+mod event;
+mod key;
+mod lock;
+mod namespace;
+pub mod observe;
+pub mod random;
+pub mod retry;
+mod state;
+mod token;
+mod ttl;
+
+pub use bytes::Bytes;
+
+pub use crate::{
+    backend::{Backend, Connector, connect},
+    cache::*,
+    capabilities::{Capabilities, ClockSource, Survives},
+    codec::Codec,
+    error::{Current, Error, Outcome, Result, Source, check_size},
+    event::*,
+    forward::Boxed,
+    key::{MAX_KEY_BYTES, check_distinct_keys, check_key, check_keys},
+    lock::*,
+    namespace::Namespace,
+    state::*,
+    token::{AppendId, EventId, Owner, Version},
+    ttl::Ttl,
+};
+
+/// For backends: the limit of a page, 1 to 1,000.
+///
+/// # Errors
+/// `InvalidArgument` for any other.
+pub fn check_limit(limit: usize) -> Result<usize> {
+    if (1..=1000).contains(&limit) { Ok(limit) } else { Err(Error::invalid("limit", "1 to 1,000")) }
+}
