@@ -80,7 +80,9 @@ pub enum Error {
     #[error("the event log went back behind a checkpoint")]
     LogRewound,
     /// Events that are needed were truncated, and no snapshot replaces them.
-    #[error("events of {stream:?} before version {first_available} were truncated and no usable snapshot replaces them")]
+    #[error(
+        "events of {stream:?} before version {first_available} were truncated and no usable snapshot replaces them"
+    )]
     Truncated {
         /// The stream.
         stream: Box<str>,
@@ -217,7 +219,10 @@ impl Error {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Timeout { .. } | Self::Unavailable { .. } | Self::LockTimeout { .. } | Self::TransactionAborted { .. }
+            Self::Timeout { .. }
+                | Self::Unavailable { .. }
+                | Self::LockTimeout { .. }
+                | Self::TransactionAborted { .. }
         )
     }
 
@@ -225,7 +230,9 @@ impl Error {
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Timeout { outcome, .. } | Self::Unavailable { outcome, .. } | Self::Backend { outcome, .. } => *outcome,
+            Self::Timeout { outcome, .. } | Self::Unavailable { outcome, .. } | Self::Backend { outcome, .. } => {
+                *outcome
+            }
             // What ran under the lease, or inside the loader, is the caller's; we cannot say how far it came.
             Self::LeaseLost { .. } | Self::Load { .. } => Outcome::Unknown { settled: false },
             _ => Outcome::NotApplied,

@@ -8,10 +8,12 @@ mod cache;
 mod capabilities;
 pub mod clock;
 mod codec;
+pub mod config;
 mod error;
 mod event;
 mod key;
 mod lock;
+pub mod memory;
 mod namespace;
 pub mod observe;
 pub mod random;
@@ -32,6 +34,7 @@ pub use crate::{
     forward::Boxed,
     key::{MAX_KEY_BYTES, check_distinct_keys, check_key, check_keys},
     lock::*,
+    memory::{Memory, MemoryConfig},
     namespace::Namespace,
     state::*,
     token::{AppendId, EventId, Owner, Version},

@@ -13,9 +13,7 @@ pub use self::{
     guard::*,
     lease::{Attempt, Claim, FencingToken, Held, Lease, Released, Renewal, margin},
 };
-use crate::{
-    ClockSource, Error, Result, Survives, Ttl, capabilities::MILLISECOND, clock::BootInstant, random,
-};
+use crate::{ClockSource, Error, Result, Survives, Ttl, capabilities::MILLISECOND, clock::BootInstant, random};
 
 /// The shortest TTL of a lock.
 pub const MIN_LOCK_TTL: Duration = Duration::from_millis(100);

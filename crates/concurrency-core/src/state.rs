@@ -12,8 +12,8 @@ use serde::Serialize;
 
 pub use self::{
     options::{
-        DeleteOptions, DeleteParts, Expires, KeyPage, KeyVersion, ListParts, ListQuery, Precondition, Save, SaveOptions,
-        SaveParts, Write,
+        DeleteOptions, DeleteParts, Expires, KeyPage, KeyVersion, ListParts, ListQuery, Precondition, Save,
+        SaveOptions, SaveParts, Write,
     },
     transaction::StateTransaction,
     typed::*,

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn an_append_is_checked_in_order() {
-        let limits = EventCapabilities { max_event: 3, max_batch_events: 2, max_batch_bytes: 4, ..EventCapabilities::NONE };
+        let limits =
+            EventCapabilities { max_event: 3, max_batch_events: 2, max_batch_bytes: 4, ..EventCapabilities::NONE };
         let event = |size: usize| NewEvent::new("t", vec![0; size]);
         assert!(matches!(check_append("", &[], &limits), Err(Error::InvalidKey { .. })));
         assert!(matches!(check_append("s", &[], &limits), Err(Error::InvalidArgument { .. })));

@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{
-    DeleteOptions, FencingToken, KeyPage, ListQuery, Result, Save, SaveOptions, State, Version, Write,
-};
+use crate::{DeleteOptions, FencingToken, KeyPage, ListQuery, Result, Save, SaveOptions, State, Version, Write};
 
 /// The operations of a [`StateStore`](crate::StateStore) inside a transaction that the caller opened and will end (SQL,
 /// MongoDB sessions). `&mut self`, borrowed and never stored: so a trait of its own.
