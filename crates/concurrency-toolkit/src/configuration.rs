@@ -1,0 +1,111 @@
+//! The configuration of whichever backend it names.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::{Backend, Memory, MemoryConfig, Result, later::Later};
+
+/// Which backend, and its options, as they stand in a file.
+///
+/// The field `backend` names the technology; the other fields are the options of its own configuration, under the same names
+/// as the parameters of its URL. Unknown fields are refused, so that a misspelt option is not silently a default.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use concurrency::Config;
+///
+/// let config: Config = serde_json::from_str(r#"{"backend": "memory", "cache_max_entries": 1000}"#)?;
+/// let backend = config.connect().await?;
+/// assert_eq!(backend.name(), "memory");
+///
+/// assert!(serde_json::from_str::<Config>(r#"{"backend": "memory", "cache_max_entry": 1000}"#).is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Tagged")]
+#[non_exhaustive]
+pub enum Config {
+    /// Everything in this process.
+    Memory(MemoryConfig),
+}
+
+impl Config {
+    /// Connects, and proves that it can talk.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an option out of bounds, and those of the backend's own connecting.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn connect(self) -> Result<Arc<dyn Backend>> {
+        match self {
+            Self::Memory(config) => Ok(Arc::new(Memory::with_config(config)?)),
+        }
+    }
+}
+
+/// What is read: [`Config`], and the names that this version refuses with a reason.
+#[derive(Deserialize)]
+#[serde(tag = "backend", rename_all = "lowercase")]
+enum Tagged {
+    Memory(MemoryConfig),
+    Sqlite(Later<0>),
+    Redis(Later<1>),
+    Memcached(Later<2>),
+    Postgres(Later<3>),
+    Mysql(Later<4>),
+    Mongodb(Later<5>),
+}
+
+impl From<Tagged> for Config {
+    fn from(tagged: Tagged) -> Self {
+        match tagged {
+            Tagged::Memory(config) => Self::Memory(config),
+            Tagged::Sqlite(_) | Tagged::Redis(_) | Tagged::Memcached(_) => unreachable!("{NEVER}"),
+            Tagged::Postgres(_) | Tagged::Mysql(_) | Tagged::Mongodb(_) => unreachable!("{NEVER}"),
+        }
+    }
+}
+
+const NEVER: &str = "the options of a backend that does not exist cannot be read";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::later::LATER;
+
+    #[test]
+    fn a_configuration_is_told_apart_by_its_backend() {
+        let json = r#"{"backend": "memory", "cache_max_entries": 7, "cache_default_ttl": "90s", "namespaces": {"a": {"max_value": 5}}}"#;
+        let wanted = MemoryConfig::new()
+            .cache_max_entries(7)
+            .cache_default_ttl(std::time::Duration::from_secs(90))
+            .namespace("a", MemoryConfig::new().max_value(5));
+        assert_eq!(serde_json::from_str::<Config>(json).unwrap(), Config::Memory(wanted));
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        for (json, names) in [
+            (r#"{"backend": "memory", "nonsense": 1}"#, "nonsense"),
+            (r#"{"backend": "nonsense"}"#, "memory"),
+            (r#"{"cache_max_entries": 7}"#, "backend"),
+        ] {
+            let text = serde_json::from_str::<Config>(json).unwrap_err().to_string();
+            assert!(text.contains(names), "{json}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_planned_backend_names_its_feature() {
+        for (feature, _) in LATER {
+            let json = format!(r#"{{"backend": "{feature}", "url": "x://u:secret@h"}}"#);
+            let text = serde_json::from_str::<Config>(&json).unwrap_err().to_string();
+            assert!(text.contains(&format!("feature `{feature}`")), "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Backends that are planned and do not exist in this version: whoever names one hears so, and which feature it will need.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{CONNECTORS, Error};
+
+/// Feature (and name in a configuration) and the schemes of its URLs.
+pub(crate) const LATER: [(&str, &[&str]); 6] = [
+    ("sqlite", &["sqlite", "file"]),
+    ("redis", &["redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys"]),
+    ("memcached", &["memcached", "memcache"]),
+    ("postgres", &["postgres", "postgresql"]),
+    ("mysql", &["mysql", "mariadb"]),
+    ("mongodb", &["mongodb", "mongodb+srv"]),
+];
+
+/// Why no backend can be had for a URL. The URL itself may hold a password and is not quoted, nor is a scheme we do not know.
+pub(crate) fn refusal(url: &str) -> Error {
+    let Some((scheme, _)) = url.split_once(':') else {
+        return Error::invalid("URL", "it has no scheme; a URL looks like memory:?option=value");
+    };
+    match LATER.iter().find(|(_, schemes)| schemes.contains(&scheme)) {
+        Some((feature, _)) => Error::invalid("URL", missing(feature)),
+        None => Error::invalid("URL", unknown()),
+    }
+}
+
+fn missing(feature: &str) -> String {
+    format!("it needs the feature `{feature}` of concurrency-toolkit, and this version has no such backend yet")
+}
+
+fn unknown() -> String {
+    let known: Vec<_> = CONNECTORS.iter().flat_map(|connector| connector.schemes).map(|s| format!("{s}:")).collect();
+    let later: Vec<_> = LATER.iter().map(|(feature, _)| format!("`{feature}`")).collect();
+    format!(
+        "no backend has its scheme; this build knows {}, and later versions will have the features {}",
+        known.join(", "),
+        later.join(", ")
+    )
+}
+
+/// The options of `LATER[N]`, which never can be read.
+pub(crate) struct Later<const N: usize>;
+
+impl<'de, const N: usize> Deserialize<'de> for Later<N> {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(format_args!("backend `{0}`: {1}", LATER[N].0, missing(LATER[N].0))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planned_scheme_names_its_feature() {
+        for (feature, schemes) in LATER {
+            for scheme in schemes {
+                let text = refusal(&format!("{scheme}://user:secret@host")).to_string();
+                assert!(
+                    text.contains(&format!("feature `{feature}`")) && text.contains("no such backend yet"),
+                    "{text}"
+                );
+                assert!(!text.contains("secret"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_scheme_names_what_is_there() {
+        for url in ["nonsense://user:secret@host", "localhost", ""] {
+            let text = refusal(url).to_string();
+            assert!(text.contains("memory:"), "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+}
