@@ -18,6 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 pub use self::{
     cache::{CacheSpace, MemoryCache},
@@ -213,7 +214,13 @@ impl Backend for Memory {
 /// One client of a [`Memory`], as its components see it.
 #[derive(Debug, Clone, Default)]
 pub struct Session {
-    closed: Arc<AtomicBool>,
+    state: Arc<SessionState>,
+}
+
+#[derive(Debug, Default)]
+struct SessionState {
+    closed: AtomicBool,
+    closing: Notify,
 }
 
 impl Session {
@@ -222,17 +229,33 @@ impl Session {
     /// # Errors
     /// `Closed` after the client was closed.
     pub fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+        if self.state.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Returns once the client is closed, at once if it is: what a call that waits selects on.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn closed(&self) {
+        let closing = self.state.closing.notified();
+        tokio::pin!(closing);
+        // Registered before the flag is read, so that no closing is missed in between.
+        closing.as_mut().enable();
+        if self.check_open().is_ok() {
+            closing.await;
+        }
     }
 
     /// Whether `other` is the same client.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.closed, &other.closed)
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
     /// True for the first call only.
     fn begin_closing(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+        let first = !self.state.closed.swap(true, Ordering::AcqRel);
+        self.state.closing.notify_waiters();
+        first
     }
 }
