@@ -102,8 +102,11 @@ pub struct Connector {
     /// `&["redis", "rediss", "valkey"]`
     pub schemes: &'static [&'static str],
     /// Connects, proves that it can talk, prepares.
-    pub connect: fn(&str) -> Boxed<'_, Result<Arc<dyn Backend>>>,
+    pub connect: Connecting,
 }
+
+/// From a URL to a backend that has proved that it can talk.
+pub type Connecting = for<'u> fn(&'u str) -> Boxed<'u, Result<Arc<dyn Backend>>>;
 
 /// Connects by the URL's scheme.
 ///

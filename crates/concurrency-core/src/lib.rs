@@ -1,5 +1,4 @@
 //! Traits, values, errors and in-memory implementations for services that run in many instances and share state.
-#![doc = ""]
 #[macro_use]
 mod forward;
 
@@ -25,7 +24,7 @@ mod ttl;
 pub use bytes::Bytes;
 
 pub use crate::{
-    backend::{Backend, Connector, connect},
+    backend::{Backend, Connecting, Connector, connect},
     cache::*,
     capabilities::{Capabilities, ClockSource, Survives},
     codec::Codec,

@@ -185,7 +185,7 @@ impl Backend for Memory {
     }
 
     async fn close(&self) {
-        if !self.session.begin_closing() {
+        if !self.session.close() {
             return;
         }
         let locks = self.server.locks.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -252,8 +252,8 @@ impl Session {
         Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// True for the first call only.
-    fn begin_closing(&self) -> bool {
+    /// Closes the client; true for the first call only.
+    pub fn close(&self) -> bool {
         let first = !self.state.closed.swap(true, Ordering::AcqRel);
         self.state.closing.notify_waiters();
         first

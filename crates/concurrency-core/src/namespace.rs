@@ -64,7 +64,7 @@ const fn is_valid(name: &str) -> bool {
         }
         i += 1;
     }
-    1 <= bytes.len() && bytes.len() <= 64
+    !bytes.is_empty() && bytes.len() <= 64
 }
 
 #[cfg(test)]

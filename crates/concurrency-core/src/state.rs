@@ -126,7 +126,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// for a key that stands twice, and for more than `max_batch_keys` or `max_batch_bytes`. `Unsupported` where
     /// `capabilities().commit` is false. On each of these nothing is written.
     async fn commit(&self, writes: Vec<Write>) -> Result<Version> {
-        let _ = writes;
+        drop(writes);
         Err(Error::unsupported("commit"))
     }
 
@@ -141,7 +141,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     /// `InvalidArgument` for a prefix or `after` of more than 1024 bytes or a limit outside 1 to 1,000; `Unsupported` where
     /// `capabilities().list` is false; and those of every method.
     async fn list(&self, query: ListQuery) -> Result<KeyPage> {
-        let _ = query;
+        drop(query);
         Err(Error::unsupported("list"))
     }
 

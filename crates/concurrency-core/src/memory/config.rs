@@ -125,8 +125,12 @@ impl MemoryConfig {
         Ok(())
     }
 
-    /// What holds for a namespace. The configuration has been checked.
-    pub(super) fn of(&self, namespace: &str) -> NamespaceConfig {
+    /// What holds for a namespace.
+    ///
+    /// # Panics
+    /// If the configuration has an option out of bounds; a [`Memory`](super::Memory) has checked its own.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> NamespaceConfig {
         let own = self.namespaces.get(namespace).unwrap_or(self);
         let ttl = own.cache_default_ttl.or(self.cache_default_ttl);
         NamespaceConfig {

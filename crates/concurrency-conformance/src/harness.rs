@@ -1,0 +1,160 @@
+//! How a case is run: on which backend, in which runtime, with which seed.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use concurrency_core::{Backend, Boxed, Result, clock};
+
+use crate::{
+    Case, Client, Component, Context, Declared, Level,
+    context::{OpenComponent, Source},
+};
+
+pub(crate) type Connect<C> = Arc<dyn Fn() -> Boxed<'static, Result<Client<C>>> + Send + Sync>;
+
+/// How long a case may take before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What time a backend lives by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// The real one.
+    Real,
+    /// tokio's, paused: for backends in this process that read time through `concurrency_core::clock` only. Levels 1 and 3
+    /// then take no time at all, and a seed gives the same run again.
+    Virtual,
+}
+
+/// What the suite runs on. Each case makes one, so a harness that creates its server inside gives every case a fresh one.
+pub struct Harness<C: Component + ?Sized> {
+    connect: Connect<C>,
+    time: Time,
+}
+
+impl<C: Component + ?Sized> fmt::Debug for Harness<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("kind", &C::KIND).field("time", &self.time).finish_non_exhaustive()
+    }
+}
+
+impl<C: Component + ?Sized> Harness<C> {
+    /// A backend: each call of `connect` opens another client of the same data.
+    pub fn backend<F, B>(connect: F) -> Self
+    where
+        F: Fn() -> B + Send + Sync + 'static,
+        B: Future<Output = Result<Arc<dyn Backend>>> + Send + 'static,
+    {
+        let connect = move || -> Boxed<'static, Result<Client<C>>> {
+            let backend = connect();
+            Box::pin(async move { Ok(Client::new(Source::Backend(backend.await?))) })
+        };
+        Self { connect: Arc::new(connect), time: Time::Real }
+    }
+
+    /// A single component: each call of `open` gives it in that namespace, over the same data for the same name.
+    pub fn component<F>(open: F) -> Self
+    where
+        F: Fn(&str) -> Result<Arc<C>> + Send + Sync + 'static,
+    {
+        let open: Arc<OpenComponent<C>> = Arc::new(open);
+        let connect = move || -> Boxed<'static, Result<Client<C>>> {
+            let open = Arc::clone(&open);
+            Box::pin(async move { Ok(Client::new(Source::Component(open))) })
+        };
+        Self { connect: Arc::new(connect), time: Time::Real }
+    }
+
+    /// Lives by virtual time.
+    #[must_use]
+    pub fn with_virtual_time(mut self) -> Self {
+        self.time = Time::Virtual;
+        self
+    }
+
+    /// Runs one case, in a runtime and on a thread of its own.
+    pub fn run(self, case: &Case<C>, seed: u64) -> Verdict {
+        let (needs, run, level) = (case.needs, case.run, case.level);
+        let (done, verdict) = mpsc::channel();
+        let work = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_here(needs, run, level, seed)));
+            // Nobody listens any more where the case hung and came back after all.
+            drop(done.send(outcome.unwrap_or_else(|panic| Verdict::Failed(text_of(&*panic)))));
+        };
+        let thread = std::thread::Builder::new().name(case.name.into()).spawn(work).expect("a thread starts");
+        match verdict.recv_timeout(PATIENCE) {
+            Ok(verdict) => {
+                drop(thread.join());
+                verdict
+            }
+            Err(_) => Verdict::Failed(format!("hangs: no end within {PATIENCE:?}")),
+        }
+    }
+
+    fn run_here(
+        self,
+        needs: fn(&Declared<C::Capabilities>) -> bool,
+        run: fn(Context<C>) -> Boxed<'static, ()>,
+        level: Level,
+        seed: u64,
+    ) -> Verdict {
+        let simulated = self.time == Time::Virtual && matches!(level, Level::Sentences | Level::Model);
+        let mut builder = if simulated {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.start_paused(true);
+            builder
+        } else {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(4);
+            builder
+        };
+        let runtime = builder.enable_all().build().expect("a runtime starts");
+        let verdict = runtime.block_on(async {
+            let _simulation = simulated.then(|| clock::simulate(seed));
+            let cx = Context::new(self.connect, seed);
+            let component = cx.open().await;
+            let declared = Declared { capabilities: component.declared(), backend: cx.client().await.has_backend() };
+            drop(component);
+            if !needs(&declared) {
+                return Verdict::NotDeclared;
+            }
+            run(cx).await;
+            Verdict::Passed
+        });
+        runtime.shutdown_background();
+        verdict
+    }
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its sentences hold.
+    Passed,
+    /// The component does not declare what the case is about.
+    NotDeclared,
+    /// A sentence is broken: what the case saw.
+    Failed(String),
+}
+
+/// What the macros call: runs the named case with a seed from `CONCURRENCY_SEED` (1 unless set), and panics if it fails.
+///
+/// # Panics
+/// If the case fails, or does not exist.
+pub fn test<C: Component + ?Sized>(harness: Harness<C>, cases: &[Case<C>], group: &str, name: &str) {
+    let case = cases.iter().find(|case| case.group == group && case.name == name).expect("listed by the same macro");
+    let seed = std::env::var("CONCURRENCY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    match harness.run(case, seed) {
+        Verdict::Passed => {}
+        Verdict::NotDeclared => println!("not declared"),
+        Verdict::Failed(why) => panic!("{:?} broken (seed {seed}): {why}", case.sentences),
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("panicked without a message").to_owned()
+}

@@ -1,0 +1,113 @@
+//! The suite on the backends that were asked for, and a table of how it went.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode};
+
+use concurrency_conformance::Verdict;
+use serde::Serialize;
+
+use crate::{
+    backends::{self, Target},
+    kinds::{self, Listed},
+    options::Options,
+};
+
+#[derive(Debug, Serialize)]
+struct Line {
+    backend: &'static str,
+    #[serde(flatten)]
+    case: Listed,
+    seed: u64,
+    verdict: &'static str,
+    why: Option<String>,
+}
+
+/// Runs it.
+pub fn run(options: &Options) -> ExitCode {
+    let (targets, not_run) = pick(options);
+    crate::silence_panics();
+    let mut lines = Vec::new();
+    for target in targets {
+        for seed in options.seed..options.seed + options.rounds.unwrap_or(1) {
+            run_on(target, options, seed, &mut lines);
+        }
+    }
+    print!("{}", table(&lines));
+    for (name, why) in &not_run {
+        println!("NOT RUN {name}: {why}");
+    }
+    if let Some(path) = &options.report
+        && let Err(error) = write_report(path, &lines)
+    {
+        eprintln!("error: {}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
+    let count = |verdict: &str| lines.iter().filter(|line| line.verdict == verdict).count();
+    let (passed, failed) = (count("passed"), count("failed"));
+    let required = not_run.iter().any(|(name, _)| options.require.iter().any(|r| r == name || r == "all"));
+    println!("{} not declared", count("not declared"));
+    println!("{passed} passed, {failed} failed");
+    if passed == 0 {
+        println!("nothing was run");
+    }
+    ExitCode::from(u8::from(failed > 0 || passed == 0 || required))
+}
+
+/// The backends that can be run, and the names that cannot, with the reason.
+fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, &'static str)>) {
+    if options.backends.is_empty() {
+        return (backends::ALL.iter().collect(), Vec::new());
+    }
+    let (mut targets, mut not_run) = (Vec::new(), Vec::new());
+    for name in &options.backends {
+        match backends::ALL.iter().find(|target| target.name == name) {
+            Some(target) => targets.push(target),
+            None => not_run.push((name.clone(), "this version has no such backend")),
+        }
+    }
+    (targets, not_run)
+}
+
+fn run_on(target: &'static Target, options: &Options, seed: u64, lines: &mut Vec<Line>) {
+    let wanted = |case: &Listed| {
+        let path = format!("{}::{}::{}", case.kind, case.group, case.name);
+        (options.levels.is_empty() || options.levels.contains(&case.level)) && path.contains(&options.case)
+    };
+    kinds::run(target, seed, &wanted, &mut |case, verdict| {
+        let (verdict, why) = match verdict {
+            Verdict::Passed => ("passed", None),
+            Verdict::NotDeclared => ("not declared", None),
+            Verdict::Failed(why) => ("failed", Some(why)),
+        };
+        if let Some(why) = &why {
+            let (name, ids) = (case.name, case.sentences.join(", "));
+            println!("FAILED {} {}::{}::{name} ({ids}), seed {seed}:\n    {why}", target.name, case.kind, case.group);
+        }
+        lines.push(Line { backend: target.name, case: *case, seed, verdict, why });
+    });
+}
+
+/// Backend by group of cases.
+fn table(lines: &[Line]) -> String {
+    let mut groups = BTreeMap::<_, [usize; 3]>::new();
+    for line in lines {
+        let counts = groups.entry((line.backend, line.case.kind, line.case.level, line.case.group)).or_default();
+        counts[["passed", "failed", "not declared"].iter().position(|v| *v == line.verdict).expect("one of three")] +=
+            1;
+    }
+    let mut text = format!(
+        "{:<10} {:<6} {:<5} {:<16} {:>6} {:>6} {:>12}\n",
+        "backend", "trait", "level", "group", "passed", "failed", "not declared"
+    );
+    for ((backend, kind, level, group), [passed, failed, not_declared]) in groups {
+        writeln!(text, "{backend:<10} {kind:<6} {level:<5} {group:<16} {passed:>6} {failed:>6} {not_declared:>12}")
+            .expect("a string takes all");
+    }
+    text
+}
+
+fn write_report(path: &Path, lines: &[Line]) -> std::io::Result<()> {
+    if path.extension().is_some_and(|extension| extension == "md") {
+        return std::fs::write(path, format!("# Conformance\n\n```text\n{}```\n", table(lines)));
+    }
+    std::fs::write(path, serde_json::to_string_pretty(lines).expect("plain data"))
+}

@@ -1,0 +1,80 @@
+//! The cases of the four traits, in one shape.
+
+use concurrency_conformance::{Case, Component, Harness, Level, Verdict};
+use serde::Serialize;
+
+/// A case of any kind, without its function.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Listed {
+    /// `state`, `cache`, `lock` or `event`.
+    pub kind: &'static str,
+    /// The module it stands in.
+    pub group: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// 1 to 4.
+    pub level: u8,
+    /// The sentences that it proves.
+    pub sentences: &'static [&'static str],
+}
+
+/// What makes a harness of any kind, each over a fresh server.
+pub trait Start {
+    /// A harness over a fresh server.
+    fn harness<C: Component + ?Sized>(&self) -> Harness<C>;
+}
+
+impl Start for crate::backends::Target {
+    fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
+        Self::harness(self)
+    }
+}
+
+impl Start for mutants::Mutant {
+    fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
+        crate::backends::harness(self.start())
+    }
+}
+
+/// Runs the cases that `wanted` picks, one after the other, and hands each verdict to `report`.
+pub fn run(start: &impl Start, seed: u64, wanted: &dyn Fn(&Listed) -> bool, report: &mut dyn FnMut(&Listed, Verdict)) {
+    run_kind(start, concurrency_conformance::state::CASES, seed, wanted, report);
+    run_kind(start, concurrency_conformance::cache::CASES, seed, wanted, report);
+    run_kind(start, concurrency_conformance::lock::CASES, seed, wanted, report);
+    run_kind(start, concurrency_conformance::event::CASES, seed, wanted, report);
+}
+
+fn run_kind<C: Component + ?Sized>(
+    start: &impl Start,
+    cases: &[Case<C>],
+    seed: u64,
+    wanted: &dyn Fn(&Listed) -> bool,
+    report: &mut dyn FnMut(&Listed, Verdict),
+) {
+    for case in cases {
+        let listed = listed(case);
+        if wanted(&listed) {
+            report(&listed, start.harness::<C>().run(case, seed));
+        }
+    }
+}
+
+/// All cases.
+#[must_use]
+pub fn all() -> Vec<Listed> {
+    let state = concurrency_conformance::state::CASES.iter().map(listed);
+    let cache = concurrency_conformance::cache::CASES.iter().map(listed);
+    let lock = concurrency_conformance::lock::CASES.iter().map(listed);
+    let event = concurrency_conformance::event::CASES.iter().map(listed);
+    state.chain(cache).chain(lock).chain(event).collect()
+}
+
+fn listed<C: Component + ?Sized>(case: &Case<C>) -> Listed {
+    let level = match case.level {
+        Level::Sentences => 1,
+        Level::Races => 2,
+        Level::Model => 3,
+        Level::Histories => 4,
+    };
+    Listed { kind: C::KIND, group: case.group, name: case.name, level, sentences: case.sentences }
+}

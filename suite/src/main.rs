@@ -1,0 +1,36 @@
+//! The program behind `cargo xtask conformance`: runs the suite on backends, and on mutants of them.
+
+mod backends;
+mod conformance;
+mod kinds;
+mod list;
+mod mutation;
+mod options;
+
+use std::process::ExitCode;
+
+use self::options::{Command, Options};
+
+fn main() -> ExitCode {
+    let options = match Options::parse() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("error: {error}\n\n{}", options::USAGE);
+            return ExitCode::from(64);
+        }
+    };
+    match options.command {
+        Command::Help => {
+            println!("{}", options::USAGE);
+            ExitCode::SUCCESS
+        }
+        Command::List => list::run(),
+        Command::Conformance if options.mutants => mutation::run(&options),
+        Command::Conformance => conformance::run(&options),
+    }
+}
+
+/// Cases report by panicking; the verdict carries the message, so the default report on standard error is noise.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
+}

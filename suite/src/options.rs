@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+usage: cargo xtask conformance [OPTION ..]
+
+  --backend NAME   which backend; may be repeated; all unless given
+  --level N        1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given
+  --case TEXT      only cases whose kind, group and name contain this, as in `lock::queue`
+  --seed N         where randomness begins; 1 unless given
+  --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
+  --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass
+  --mutant TEXT    with --mutants: only those whose name contains this
+  --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
+  --via HOW        containers, local or url: where servers come from; the backends of this version need none
+  --report FILE    write the verdicts as JSON (FILE.json) or Markdown (FILE.md)
+  --list           print all cases and mutants with the sentences that they name, as JSON";
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Run the suite.
+    Conformance,
+    /// Print what there is.
+    List,
+    /// Print the usage.
+    Help,
+}
+
+/// The command line, parsed.
+#[derive(Debug)]
+pub struct Options {
+    /// What is to be done.
+    pub command: Command,
+    /// Empty is all.
+    pub backends: Vec<String>,
+    /// Empty is 1 to 4.
+    pub levels: Vec<u8>,
+    /// Empty is all.
+    pub case: String,
+    /// The first seed.
+    pub seed: u64,
+    /// How many seeds.
+    pub rounds: Option<u64>,
+    /// Run the mutants instead.
+    pub mutants: bool,
+    /// Empty is all.
+    pub mutant: String,
+    /// Names, or `all`.
+    pub require: Vec<String>,
+    /// Where to write the verdicts.
+    pub report: Option<PathBuf>,
+}
+
+impl Options {
+    /// From this process's arguments.
+    ///
+    /// # Errors
+    /// For an option that does not exist, or a value that it does not take.
+    pub fn parse() -> Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut options = Self {
+            command: Command::Conformance,
+            backends: Vec::new(),
+            levels: Vec::new(),
+            case: String::new(),
+            seed: 1,
+            rounds: None,
+            mutants: false,
+            mutant: String::new(),
+            require: Vec::new(),
+            report: None,
+        };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Value(command) if command == "conformance" => {}
+                Long("backend") => options.backends.push(parser.value()?.string()?),
+                Long("level") => options.levels.push(level(&parser.value()?.string()?)?),
+                Long("case") => options.case = parser.value()?.string()?,
+                Long("seed") => options.seed = parser.value()?.parse()?,
+                Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
+                Long("mutants") => options.mutants = true,
+                Long("mutant") => options.mutant = parser.value()?.string()?,
+                Long("require") => options.require.push(parser.value()?.string()?),
+                Long("via") => via(&parser.value()?.string()?)?,
+                Long("report") => options.report = Some(parser.value()?.into()),
+                Long("list") => options.command = Command::List,
+                Long("help") | Short('h') => options.command = Command::Help,
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn level(number: &str) -> Result<u8, lexopt::Error> {
+    match number.parse() {
+        Ok(level @ 1..=4) => Ok(level),
+        Ok(5) => Err("level 5 (faults) is not part of this version".into()),
+        _ => Err(format!("no level {number:?}: 1, 2, 3 or 4").into()),
+    }
+}
+
+fn via(how: &str) -> Result<(), lexopt::Error> {
+    match how {
+        "containers" | "local" | "url" => Ok(()),
+        other => Err(format!("no way {other:?} to a server: containers, local or url").into()),
+    }
+}
