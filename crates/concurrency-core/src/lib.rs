@@ -14,6 +14,7 @@ mod key;
 mod lock;
 pub mod memory;
 mod namespace;
+mod null;
 pub mod observe;
 pub mod random;
 pub mod retry;
@@ -35,6 +36,7 @@ pub use crate::{
     lock::*,
     memory::{Memory, MemoryConfig},
     namespace::Namespace,
+    null::{Null, NullCache, NullEvents, NullLock, NullState},
     state::*,
     token::{AppendId, EventId, Owner, Version},
     ttl::Ttl,

@@ -8,6 +8,8 @@ mod config;
 mod event;
 mod lock;
 mod state;
+#[cfg(test)]
+mod state_tests;
 
 use std::{
     collections::HashMap,

@@ -14,6 +14,11 @@ pub const LOCK: &str = "concurrency::lock";
 /// The `tracing` target of repositories, subscriptions and projections.
 pub const EVENT: &str = "concurrency::event";
 
+/// The span of one update of a typed state, with its key.
+pub const STATE_UPDATE: &str = "state.update";
+/// The event that an update met a conflict and goes on, with its key and the number of the attempt.
+pub const STATE_UPDATE_CONFLICT: &str = "state.update.conflict";
+
 /// Counts up, from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
