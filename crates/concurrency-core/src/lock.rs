@@ -22,8 +22,9 @@ pub const MIN_LOCK_TTL: Duration = Duration::from_millis(100);
 ///
 /// # Contract
 /// Between a grant and its expiry nobody else is granted the name. Every grant of a name has a higher [`FencingToken`] than
-/// all grants before it. A claim whose release was sent is dead: nothing but repeats of that release is sent for it. Checks
-/// of names and TTLs are made by [`Claim::new`]; only [`holder`](Self::holder) checks a name itself. Sentences and ids:
+/// all grants before it. A claim whose release was sent is dead: nothing but repeats of that release is sent for it. So
+/// `release` begins with [`Claim::die`], and `try_acquire` and `renew` with [`Claim::check_alive`]. Checks of names and
+/// TTLs are made by [`Claim::new`]; only [`holder`](Self::holder) checks a name itself. Sentences and ids:
 /// `docs/contract.md`.
 ///
 /// # Errors of every method
@@ -44,13 +45,13 @@ pub trait Lock: Debug + Send + Sync + 'static {
     /// expiry it is a new grant with a new token.
     ///
     /// # Errors
-    /// Those of every method.
+    /// `LeaseLost` where a release of the claim was sent; and those of every method.
     async fn try_acquire(&self, claim: &Claim) -> Result<Option<Lease>>;
 
     /// A later expiry, never an earlier one, for a lease that is held now.
     ///
     /// # Errors
-    /// `LeaseLost` where it has expired, was released, or somebody else was granted the name since; and those of every
+    /// `LeaseLost` where it has expired, its claim was released, or somebody else was granted the name since; and those of every
     /// method: then nothing is known but that the old deadline stands.
     async fn renew(&self, lease: &Lease) -> Result<Lease>;
 
@@ -60,7 +61,8 @@ pub trait Lock: Debug + Send + Sync + 'static {
     /// Those of every method; what the claim may hold then lapses within one TTL.
     async fn release(&self, claim: &Claim, token: Option<FencingToken>) -> Result<Released>;
 
-    /// Waits in line. The lease may be under another owner than `claim`'s, where that one had to be given up on the way.
+    /// Waits in line. The lease may be under another owner than `claim`'s, where that one had to be given up on the way, or
+    /// was released before.
     ///
     /// Zero is one attempt. Outages are waited out until the timeout.
     ///
@@ -73,8 +75,13 @@ pub trait Lock: Debug + Send + Sync + 'static {
         let start = BootInstant::now();
         let deadline = start.after(timeout);
         let mut pause = Duration::from_millis(5);
+        let mut claim = claim.clone();
         loop {
-            let last = match self.try_acquire(claim).await {
+            // A grant that came too late was released, and its claim died with that.
+            if claim.is_dead() {
+                claim = claim.renamed();
+            }
+            let last = match self.try_acquire(&claim).await {
                 Ok(Some(lease)) => return Ok(lease),
                 Ok(None) => Error::LockTimeout { key: claim.key().into(), waited: timeout },
                 Err(error @ (Error::Timeout { .. } | Error::Unavailable { .. })) => error,

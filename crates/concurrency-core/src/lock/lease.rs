@@ -3,7 +3,14 @@
 //! A holder's local deadline is `asked + TTL - margin` by the boot clock, read *before* the request was sent. The server's
 //! expiry is `arrival + TTL`, and arrival is never before sending, so the holder stops first by at least the margin.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,20 +41,26 @@ impl FencingToken {
     }
 }
 
-impl std::fmt::Display for FencingToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 /// Who wants which name for how long; made before anything is sent, and used by every repeat.
 ///
-/// Checked when made, so a backend need not check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Checked when made, so a backend need not check. Clones are the same claim and die together.
+#[derive(Clone)]
 pub struct Claim {
-    key: Arc<str>,
-    owner: Owner,
+    identity: Arc<Identity>,
     ttl: Ttl,
+}
+
+struct Identity {
+    key: Box<str>,
+    owner: Owner,
+    /// Set for good when a release is sent.
+    dead: AtomicBool,
 }
 
 impl Claim {
@@ -60,25 +73,30 @@ impl Claim {
         if ttl < MIN_LOCK_TTL {
             return Err(Error::invalid("TTL", "a lock's is at least 100 ms"));
         }
-        Ok(Self { key: key.into(), owner: Owner::mint(), ttl: Ttl::new(ttl)? })
+        Ok(Self::fresh(key, Ttl::new(ttl)?))
+    }
+
+    fn fresh(key: &str, ttl: Ttl) -> Self {
+        let identity = Identity { key: key.into(), owner: Owner::mint(), dead: AtomicBool::new(false) };
+        Self { identity: Arc::new(identity), ttl }
     }
 
     /// The same name and TTL under a fresh owner, once a release of this claim was sent.
     #[must_use]
     pub fn renamed(&self) -> Self {
-        Self { owner: Owner::mint(), ..self.clone() }
+        Self::fresh(self.key(), self.ttl)
     }
 
     /// The name.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.identity.key
     }
 
     /// The owner.
     #[must_use]
-    pub const fn owner(&self) -> Owner {
-        self.owner
+    pub fn owner(&self) -> Owner {
+        self.identity.owner
     }
 
     /// The time to live.
@@ -87,9 +105,42 @@ impl Claim {
         self.ttl
     }
 
+    /// For backends: a release of this claim is about to be sent. From now on nothing else is sent for it.
+    pub fn die(&self) {
+        self.identity.dead.store(true, Ordering::Release);
+    }
+
+    /// Whether a release of it was sent.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.identity.dead.load(Ordering::Acquire)
+    }
+
+    /// For backends: call it before anything but a release is sent.
+    ///
+    /// # Errors
+    /// `LeaseLost` once a release of this claim was sent.
+    pub fn check_alive(&self) -> Result<()> {
+        if self.is_dead() { Err(Error::lease_lost(self.key())) } else { Ok(()) }
+    }
+
     /// For backends: looks at the clock; call it before sending. The only way to a [`Lease`].
     pub fn attempt(&self) -> Attempt<'_> {
         Attempt { claim: self, asked: BootInstant::now() }
+    }
+}
+
+impl PartialEq for Claim {
+    fn eq(&self, other: &Self) -> bool {
+        self.owner() == other.owner() && self.key() == other.key() && self.ttl == other.ttl
+    }
+}
+
+impl Eq for Claim {}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("key", &self.key()).field("ttl", &self.ttl).finish_non_exhaustive()
     }
 }
 
@@ -144,7 +195,7 @@ impl Lease {
     /// The name.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.claim.key
+        self.claim.key()
     }
 
     /// To fence writes with.
@@ -226,6 +277,17 @@ mod tests {
         assert!(matches!(Claim::new("k", Ttl::MAX + MIN_LOCK_TTL), Err(Error::InvalidArgument { .. })));
         assert!(Claim::new("k", MIN_LOCK_TTL).is_ok());
         assert!(FencingToken::MAX.checked().is_ok() && FencingToken(1 << 53).checked().is_err());
+    }
+
+    #[test]
+    fn a_released_claim_is_dead_in_all_its_clones() {
+        let claim = Claim::new("k", MIN_LOCK_TTL).unwrap();
+        let clone = claim.clone();
+        assert!(clone.check_alive().is_ok());
+        claim.die();
+        assert!(matches!(clone.check_alive(), Err(Error::LeaseLost { .. })));
+        let fresh = claim.renamed();
+        assert!(!fresh.is_dead() && fresh != claim && clone == claim && fresh.key() == "k");
     }
 
     #[test]
