@@ -1,0 +1,138 @@
+//! Tasks that another package of this workspace does: it is built and started, with the arguments as they are.
+
+use std::process::ExitCode;
+
+use crate::{Problem, programs};
+
+/// A task, and which package does it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    task: &'static str,
+    help: &'static str,
+    package: &'static str,
+    binary: &'static str,
+    /// What comes before the caller's own arguments.
+    first: &'static [&'static str],
+    release: bool,
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        task: "conformance",
+        help: CONFORMANCE,
+        package: "suite",
+        binary: "suite",
+        first: &["conformance"],
+        release: false,
+    },
+    Program { task: "torture", help: TORTURE, package: "suite", binary: "suite", first: &["torture"], release: true },
+    Program { task: "bench", help: BENCH, package: "benches", binary: "bench", first: &[], release: true },
+    Program { task: "demo", help: DEMO, package: "checkout", binary: "demo", first: &[], release: false },
+];
+
+const CONFORMANCE: &str = "\
+cargo xtask conformance [options]
+
+Runs the cases of the contract and prints a table of groups: passed, failed, not declared.
+
+  --backend NAME    which backend; may be repeated; all that this version has (memory) unless given
+  --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given
+  --case TEXT       only cases whose kind, group and name contain this, as in `lock::queue`
+  --seed N          where randomness begins; 1 unless given; at levels 1 and 3 a seed gives the same run again
+  --rounds N        how many seeds, from that one on; 1 unless given, 20 with --mutants
+  --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass
+  --mutant TEXT     with --mutants: only those whose name contains this
+  --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
+  --via HOW         containers, local or url: where servers come from (the backends of this version need none)
+  --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
+  --list            all cases and mutants with the sentences that they name, as JSON
+
+Exit code: 0 all passed, 1 something failed or nothing was run, anything else: it could not be started as asked.
+";
+
+const TORTURE: &str = "\
+cargo xtask torture --backend NAME [options]
+
+Locks under contention: two or more claimants a name, TTL 100 ms, a release aimed at its own expiry, 64 names at once.
+Reports names that stayed taken (left) and overlapping holders (stolen). Built in release mode: the first time takes longer.
+
+  --backend NAME      which server (memory)
+  --rounds N          how many rounds
+  --processes N       claimants in so many processes
+  --drops             every public async method, polled k times and dropped; a table of method by k, and what leaked
+  --seed N            the seed
+
+Exit code: 0 nothing left or stolen, 1 something was, 2 it proved nothing (too little contention) or wrong arguments.
+";
+
+const BENCH: &str = "\
+cargo xtask bench [options]
+
+The figures, as ratios: a line each with name, value, target, and `ok` or `MISSED`. Built in release mode.
+
+  --backend NAME      which server (memory)
+
+Close other programs, and read the medians and raw numbers beside a ratio before you believe it.
+";
+
+const DEMO: &str = "\
+cargo xtask demo [options]
+
+Runs the example service `checkout`: three instances over one backend, orders from many clients at once, a tenth of them
+repeated at another instance before the first answered. Then audits what was stored, and prints a report.
+
+  --json FILE         the report as JSON
+
+Exit code: 0 only if the audit found no discrepancy.
+";
+
+/// The program that does `task`, if one does.
+pub(crate) fn find(task: &str) -> Option<&'static Program> {
+    PROGRAMS.iter().find(|program| program.task == task)
+}
+
+impl Program {
+    /// Builds it, starts it, and ends as it does.
+    pub(crate) fn run(&self, mut arguments: lexopt::Parser) -> Result<ExitCode, Problem> {
+        let rest: Vec<_> = arguments.raw_args().map_err(|error| error.to_string())?.collect();
+        if rest.iter().any(|argument| argument == "--help" || argument == "-h") {
+            print!("{}", self.help);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.exists() {
+            return Err(format!("the package {} is not in this version: {} is yet to come", self.package, self.task));
+        }
+        let mut cargo = programs::cargo();
+        // What a caller calls a path is meant from where the caller stands.
+        cargo.current_dir(std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?);
+        cargo.args(["run", "--quiet", "--package", self.package, "--bin", self.binary, "--manifest-path"]);
+        cargo.arg(programs::root().join("Cargo.toml"));
+        if self.release {
+            cargo.arg("--release");
+        }
+        let status = cargo.arg("--").args(self.first).args(rest).status();
+        let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::from(2), ExitCode::from))
+    }
+
+    fn exists(&self) -> bool {
+        let root = programs::root();
+        [self.package.to_owned(), format!("examples/{}", self.package)]
+            .iter()
+            .any(|folder| root.join(folder).join("Cargo.toml").exists())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_help_begins_with_its_command() {
+        for program in PROGRAMS {
+            assert!(program.help.starts_with(&format!("cargo xtask {}", program.task)), "{}", program.task);
+            assert!(find(program.task).is_some());
+        }
+        assert!(find("nonsense").is_none());
+    }
+}

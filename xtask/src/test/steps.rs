@@ -1,0 +1,277 @@
+//! The steps of `cargo xtask test`.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use super::Options;
+use crate::{programs, tally::Tally, tidy};
+
+/// The oldest toolchain that this workspace promises to compile with; tidy compares it with the manifests.
+pub(crate) const MSRV: &str = "1.94";
+
+/// One step.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) does: &'static str,
+    /// Seconds on two cores: on a fresh clone, and when everything is built.
+    pub(super) cold: u64,
+    pub(super) warm: u64,
+    pub(super) run: fn(&Options) -> Ending,
+}
+
+/// How a step ended.
+pub(super) enum Ending {
+    Ran(Tally),
+    NotRun(String),
+}
+
+/// All of them, in order.
+pub(super) const STEPS: &[Step] = &[
+    Step { name: "format", does: "the code is as rustfmt writes it", cold: 1, warm: 1, run: format },
+    Step { name: "clippy", does: "no lint warns", cold: 60, warm: 2, run: clippy },
+    Step { name: "docs", does: "the documentation builds without a warning", cold: 40, warm: 2, run: docs },
+    Step { name: "msrv", does: "it compiles with the oldest supported toolchain", cold: 40, warm: 2, run: msrv },
+    Step { name: "tests", does: "unit and documentation tests", cold: 150, warm: 30, run: tests },
+    Step { name: "conformance", does: "the contract, sentence by sentence", cold: 60, warm: 30, run: conformance },
+    Step { name: "mutants", does: "the suite notices every lie", cold: 60, warm: 60, run: mutants },
+    Step { name: "examples", does: "every example does what it says", cold: 60, warm: 5, run: examples },
+    Step { name: "tidy", does: "the conventions of this repository", cold: 5, warm: 2, run: tidy },
+];
+
+fn format(options: &Options) -> Ending {
+    if !component("fmt", "rustfmt", options) {
+        return Ending::NotRun(missing("rustfmt"));
+    }
+    check(programs::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(options: &Options) -> Ending {
+    if !component("clippy", "clippy", options) {
+        return Ending::NotRun(missing("clippy"));
+    }
+    check(programs::cargo().args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+}
+
+fn docs(_: &Options) -> Ending {
+    let mut cargo = programs::cargo();
+    cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
+    check(&mut cargo)
+}
+
+fn msrv(options: &Options) -> Ending {
+    let ours = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output();
+    if ours.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(&format!("rustc {MSRV}."))) {
+        println!("   the toolchain in use is the oldest supported one: every step shows it");
+        return Ending::Ran(Tally::of(true));
+    }
+    let has = || succeeds(Command::new("rustup").args(["run", MSRV, "rustc", "--version"]));
+    if !has() && options.install {
+        quietly_install(&["toolchain", "install", MSRV, "--profile", "minimal"]);
+    }
+    if !has() {
+        return Ending::NotRun(format!("Rust {MSRV} is not installed: rustup toolchain install {MSRV}, or --install"));
+    }
+    let mut cargo = Command::new("rustup");
+    cargo.current_dir(programs::root()).args(["run", MSRV, "cargo", "check", "--workspace", "--all-targets"]);
+    // The programs of the toolchain in use must not be the ones that this cargo calls.
+    cargo.env_remove("RUSTC").env_remove("RUSTDOC").env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+    check(&mut cargo)
+}
+
+fn tests(options: &Options) -> Ending {
+    let mut cargo = programs::cargo();
+    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    for package in example_packages() {
+        cargo.args(["--exclude", package]);
+    }
+    count(&mut cargo, options)
+}
+
+fn conformance(options: &Options) -> Ending {
+    let mut cargo = suite();
+    let Some(cargo) = &mut cargo else { return Ending::NotRun(no_package("suite")) };
+    last(cargo.args(options.servers.arguments()))
+}
+
+fn mutants(_: &Options) -> Ending {
+    let mut cargo = suite();
+    let Some(cargo) = &mut cargo else { return Ending::NotRun(no_package("suite")) };
+    last(cargo.arg("--mutants"))
+}
+
+fn examples(options: &Options) -> Ending {
+    let packages = example_packages();
+    if packages.is_empty() {
+        return Ending::NotRun(no_package("examples"));
+    }
+    let mut cargo = programs::cargo();
+    cargo.args(["test", "--no-fail-fast"]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    count(&mut cargo, options)
+}
+
+fn tidy(_: &Options) -> Ending {
+    match tidy::check() {
+        Ok(tally) => Ending::Ran(tally),
+        Err(problem) => {
+            println!("   {problem}");
+            Ending::Ran(Tally::of(false))
+        }
+    }
+}
+
+/// `cargo run .. suite conformance`, where there is a suite.
+fn suite() -> Option<Command> {
+    exists("suite").then(|| {
+        let mut cargo = programs::cargo();
+        cargo.args(["run", "--quiet", "--package", "suite", "--bin", "suite", "--", "conformance"]);
+        cargo
+    })
+}
+
+/// The packages whose tests run the examples.
+fn example_packages() -> Vec<&'static str> {
+    let packages = [("examples", "examples"), ("checkout", "examples/checkout")];
+    packages.into_iter().filter(|(_, folder)| exists(folder)).map(|(package, _)| package).collect()
+}
+
+fn exists(folder: impl AsRef<Path>) -> bool {
+    programs::root().join(folder).join("Cargo.toml").exists()
+}
+
+fn no_package(package: &str) -> String {
+    format!("the package {package} is not in this version")
+}
+
+/// Whether the cargo subcommand of a rustup component can be had.
+fn component(subcommand: &str, component: &str, options: &Options) -> bool {
+    if !programs::has(subcommand) && options.install {
+        quietly_install(&["component", "add", component]);
+    }
+    programs::has(subcommand)
+}
+
+fn missing(component: &str) -> String {
+    format!("{component} is not installed: rustup component add {component}, or --install")
+}
+
+/// If it fails, whoever called looks again and says that it is missing.
+fn quietly_install(arguments: &[&str]) {
+    println!("   rustup {}", arguments.join(" "));
+    if !succeeds(Command::new("rustup").args(arguments)) {
+        println!("   rustup could not");
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// A program that is one check: it ends well, or not.
+fn check(command: &mut Command) -> Ending {
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) => Ending::Ran(Tally::of(status.success())),
+        Err(error) => Ending::NotRun(format!("{:?} cannot be started: {error}", command.get_program())),
+    }
+}
+
+/// A program whose lines of results are added up. Lines about single passing tests are left out, unless they are wanted.
+fn count(command: &mut Command, options: &Options) -> Ending {
+    let mut total = Tally::default();
+    let ended = lines(command, |line| {
+        let result = Tally::read(line);
+        total += result.unwrap_or_default();
+        let dull = line.is_empty() || line.starts_with("running ") || line.ends_with(" ... ok");
+        let good = result.is_some_and(|tally| tally.failed == 0 && tally.skipped == 0);
+        if options.verbose || !(dull || good) {
+            println!("   {line}");
+        }
+    });
+    settle(ended, total)
+}
+
+/// A program whose last line of results is the sum; all that it prints is shown.
+fn last(command: &mut Command) -> Ending {
+    let mut total = None;
+    let ended = lines(command, |line| {
+        total = Tally::read(line).or(total);
+        println!("   {line}");
+    });
+    // Without such a line nothing was shown, whatever the exit code.
+    settle(ended.map(|well| well && total.is_some()), total.unwrap_or_default())
+}
+
+/// What could not be built, or died before it could report, is a failure that its own counts do not show.
+fn settle(ended: Result<bool, String>, mut tally: Tally) -> Ending {
+    match ended {
+        Err(reason) => return Ending::NotRun(reason),
+        Ok(false) if tally.failed == 0 => tally.failed = 1,
+        Ok(_) => {}
+    }
+    Ending::Ran(tally)
+}
+
+/// Runs to the end and hands on each line of the output; whether it ended well.
+fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool, String> {
+    let cannot = |error| format!("cargo cannot be started: {error}");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
+    let output = child.stdout.take().expect("it was asked for");
+    for line in BufReader::new(output).split(b'\n') {
+        match line {
+            Ok(line) => each(&String::from_utf8_lossy(&line)),
+            Err(error) => return Err(format!("the output of cargo cannot be read: {error}")),
+        }
+    }
+    child.wait().map(|status| status.success()).map_err(cannot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    fn tally(ending: Ending) -> (u64, u64, u64) {
+        match ending {
+            Ending::Ran(tally) => (tally.passed, tally.failed, tally.skipped),
+            Ending::NotRun(reason) => panic!("not run: {reason}"),
+        }
+    }
+
+    #[test]
+    fn results_are_added_up() {
+        let two =
+            "echo 'test result: ok. 2 passed; 0 failed; 1 ignored;'; echo 'test result: FAILED. 1 passed; 1 failed;'";
+        assert_eq!(tally(count(&mut shell(two), &Options::default())), (3, 1, 1));
+    }
+
+    #[test]
+    fn what_dies_without_a_word_has_failed() {
+        let dies = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored;'; exit 101";
+        assert_eq!(tally(count(&mut shell(dies), &Options::default())), (2, 1, 0));
+        assert_eq!(tally(last(&mut shell("exit 0"))), (0, 1, 0));
+        assert_eq!(tally(check(&mut shell("exit 1"))), (0, 1, 0));
+    }
+
+    #[test]
+    fn the_last_sum_counts() {
+        let table = "echo '3 passed, 0 failed'; echo '5 passed, 0 failed'";
+        assert_eq!(tally(last(&mut shell(table))), (5, 0, 0));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_run() {
+        assert!(matches!(check(&mut Command::new("/no/such/program")), Ending::NotRun(_)));
+    }
+}
