@@ -1,6 +1,10 @@
 //! The one place where this library gets randomness.
 
-use std::time::Duration;
+use std::{hash::BuildHasher, time::Duration};
+
+#[cfg(feature = "simulation")]
+use foldhash::SharedSeed;
+use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 /// Sixteen random bytes from the operating system.
 ///
@@ -26,6 +30,46 @@ pub fn up_to(limit: Duration) -> Duration {
     let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
     // The bias of the remainder is below 2^-20 for every limit under an hour.
     Duration::from_nanos(nanos.checked_add(1).map_or(random, |bound| random % bound))
+}
+
+/// How hash tables and caches that hold keys of strangers hash them: fast (foldhash), and seeded at random, so that nobody
+/// can prepare keys that all fall into one place.
+#[derive(Clone)]
+pub struct Hashing(SeedableRandomState);
+
+impl Hashing {
+    /// With a seed of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        #[cfg(feature = "simulation")]
+        if let Some(bytes) = simulation::bytes() {
+            let [a, b, c, d, e, f, g, h, ..] = bytes;
+            let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            return Self(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()));
+        }
+        Self(SeedableRandomState::random())
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hashing(..)")
+    }
+}
+
+impl BuildHasher for Hashing {
+    type Hasher = FoldHasher<'static>;
+
+    #[inline]
+    fn build_hasher(&self) -> Self::Hasher {
+        self.0.build_hasher()
+    }
 }
 
 #[cfg(feature = "simulation")]
