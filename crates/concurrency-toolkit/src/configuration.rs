@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::{Backend, Memory, MemoryConfig, Result, later::Later};
+use crate::{Backend, Memory, MemoryConfig, Null, Result, later::Later};
 
 /// Which backend, and its options, as they stand in a file.
 ///
@@ -30,6 +30,8 @@ use crate::{Backend, Memory, MemoryConfig, Result, later::Later};
 pub enum Config {
     /// Everything in this process.
     Memory(MemoryConfig),
+    /// Accepts everything and remembers nothing; has no options.
+    Null,
 }
 
 impl Config {
@@ -43,6 +45,7 @@ impl Config {
     pub async fn connect(self) -> Result<Arc<dyn Backend>> {
         match self {
             Self::Memory(config) => Ok(Arc::new(Memory::with_config(config)?)),
+            Self::Null => Ok(Arc::new(Null::new())),
         }
     }
 }
@@ -52,6 +55,7 @@ impl Config {
 #[serde(tag = "backend", rename_all = "lowercase")]
 enum Tagged {
     Memory(MemoryConfig),
+    Null(NoOptions),
     Sqlite(Later<0>),
     Redis(Later<1>),
     Memcached(Later<2>),
@@ -60,10 +64,16 @@ enum Tagged {
     Mongodb(Later<5>),
 }
 
+/// Refuses any.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
 impl From<Tagged> for Config {
     fn from(tagged: Tagged) -> Self {
         match tagged {
             Tagged::Memory(config) => Self::Memory(config),
+            Tagged::Null(NoOptions {}) => Self::Null,
             Tagged::Sqlite(_) | Tagged::Redis(_) | Tagged::Memcached(_) => unreachable!("{NEVER}"),
             Tagged::Postgres(_) | Tagged::Mysql(_) | Tagged::Mongodb(_) => unreachable!("{NEVER}"),
         }
@@ -85,6 +95,14 @@ mod tests {
             .cache_default_ttl(std::time::Duration::from_secs(90))
             .namespace("a", MemoryConfig::new().max_value(5));
         assert_eq!(serde_json::from_str::<Config>(json).unwrap(), Config::Memory(wanted));
+    }
+
+    #[tokio::test]
+    async fn null_has_no_options() {
+        let config: Config = serde_json::from_str(r#"{"backend": "null"}"#).unwrap();
+        assert_eq!(config.connect().await.unwrap().name(), "null");
+        assert!(serde_json::from_str::<Config>(r#"{"backend": "null", "cache_max_entries": 1}"#).is_err());
+        assert_eq!(crate::connect("null:").await.unwrap().name(), "null");
     }
 
     #[test]

@@ -19,7 +19,8 @@
 //!
 //! | URL | `backend` of a [`Config`] | feature | type |
 //! |---|---|---|---|
-//! | `memory:` | `memory` | always there | [`Memory`] |
+//! | `memory:` | `memory` | always there | [`Memory`]: everything in this process |
+//! | `null:` | `null` | always there | [`Null`]: accepts everything, remembers nothing |
 //!
 //! Everything of [`concurrency_core`] is re-exported here: the traits, the values and the companions that know your types.
 //! Whoever uses one technology only can depend on its crate instead, and calls `connect` of the core with its connector.
@@ -35,7 +36,7 @@ pub use concurrency_core::*;
 pub use crate::configuration::Config;
 
 /// The connectors of all backends that this build contains; [`connect`] goes by their schemes.
-pub const CONNECTORS: &[Connector] = &[Memory::CONNECTOR];
+pub const CONNECTORS: &[Connector] = &[Memory::CONNECTOR, Null::CONNECTOR];
 
 /// Connects to what the URL names, and proves that it can talk.
 ///
