@@ -19,6 +19,25 @@ pub const STATE_UPDATE: &str = "state.update";
 /// The event that an update met a conflict and goes on, with its key and the number of the attempt.
 pub const STATE_UPDATE_CONFLICT: &str = "state.update.conflict";
 
+/// The span of one `execute` of a repository, with the stream.
+pub const EVENT_EXECUTE: &str = "event.execute";
+/// The event that `execute` met a conflict and goes on, with the stream and the version that it had loaded.
+pub const EVENT_EXECUTE_CONFLICT: &str = "event.execute.conflict";
+/// The event that a snapshot cannot be used and the stream is replayed, with the stream, the snapshot's version and why.
+pub const EVENT_SNAPSHOT_DISCARDED: &str = "event.snapshot.discarded";
+/// The event that a snapshot could not be saved, with the stream, its version and the error.
+pub const EVENT_SNAPSHOT_FAILED: &str = "event.snapshot.failed";
+/// The event that a subscription met truncated events, with the positions.
+pub const EVENT_TRUNCATED: &str = "event.subscription.truncated";
+/// The event that the log no longer holds the event of a checkpoint, with the position.
+pub const EVENT_REWOUND: &str = "event.subscription.rewound";
+/// The span of a projection's work under one lease, with its name and the fencing token.
+pub const EVENT_PROJECT: &str = "event.project";
+/// The event that a projection begins again at its stored checkpoint, with its name and the error.
+pub const EVENT_PROJECT_RESTARTED: &str = "event.project.restarted";
+/// The event that a projection drops its rows to be built again, with its name.
+pub const EVENT_PROJECT_REBUILT: &str = "event.project.rebuilt";
+
 /// Counts up, from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);

@@ -6,8 +6,9 @@ mod replay;
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 
-pub use self::counters::RepositoryCounters;
+pub use self::counters::RepositoryCounts;
 use self::{counters::Counters, replay::Replayed};
 use crate::{
     AppendId, AppendOptions, Codec, Error, EventId, EventStore, FencingToken, NewEvent, Recorded, Result, Snapshot,
@@ -151,7 +152,7 @@ impl<A: Aggregate> Repository<A> {
 
     /// What was done so far, by this repository and its clones.
     #[must_use]
-    pub fn counters(&self) -> RepositoryCounters {
+    pub fn counts(&self) -> RepositoryCounts {
         self.counters.read()
     }
 
@@ -188,7 +189,8 @@ impl<A: Aggregate> Repository<A> {
         id: &str,
         decide: impl FnMut(&A) -> Result<Vec<A::Event>, E> + Send,
     ) -> Result<Loaded<A>, E> {
-        self.execute_as(id, None, decide).await
+        let span = tracing::debug_span!(target: observe::EVENT, observe::EVENT_EXECUTE, stream = id);
+        self.execute_as(id, None, decide).instrument(span).await
     }
 
     /// As [`execute`](Self::execute), by the holder of a lock: refused once a later holder has appended under its token.
@@ -204,7 +206,8 @@ impl<A: Aggregate> Repository<A> {
         token: FencingToken,
         decide: impl FnMut(&A) -> Result<Vec<A::Event>, E> + Send,
     ) -> Result<Loaded<A>, E> {
-        self.execute_as(id, Some(token), decide).await
+        let span = tracing::debug_span!(target: observe::EVENT, observe::EVENT_EXECUTE, stream = id, token = token.0);
+        self.execute_as(id, Some(token), decide).instrument(span).await
     }
 
     async fn execute_as<E: From<Error>>(
@@ -221,9 +224,11 @@ impl<A: Aggregate> Repository<A> {
             if decided.is_empty() {
                 return Ok(replayed.loaded);
             }
+            let version = replayed.loaded.version;
             match self.append(id, token, replayed, &decided).await {
                 Err(conflict) if conflict.is_conflict() => {
                     self.counters.conflicts.increment();
+                    tracing::debug!(name: observe::EVENT_EXECUTE_CONFLICT, target: observe::EVENT, stream = id, version);
                     if !backoff.sleep_before(deadline).await {
                         return Err(conflict.into());
                     }
@@ -277,7 +282,8 @@ impl<A: Aggregate> Repository<A> {
         match saved {
             Ok(()) => self.counters.snapshots.increment(),
             Err(error) => {
-                tracing::warn!(target: observe::EVENT, stream = id, version = loaded.version, %error, "snapshot not saved");
+                let version = loaded.version;
+                tracing::warn!(name: observe::EVENT_SNAPSHOT_FAILED, target: observe::EVENT, stream = id, version, %error);
             }
         }
     }

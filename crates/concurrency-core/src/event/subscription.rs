@@ -134,13 +134,9 @@ impl Subscription {
         }
     }
 
-    /// The next event, if it has been read already and nothing else is to be said before.
-    pub(crate) fn take_event(&mut self) -> Option<Recorded> {
-        let Some(Delivery::Event(_)) = self.ready.front() else { return None };
-        match self.take() {
-            Some(Delivery::Event(event)) => Some(event),
-            _ => None,
-        }
+    /// What comes next is an event that has been read already.
+    pub(crate) fn has_event(&self) -> bool {
+        matches!(self.ready.front(), Some(Delivery::Event(_)))
     }
 
     fn take(&mut self) -> Option<Delivery> {
@@ -176,7 +172,7 @@ impl Subscription {
         self.verified = !self.store.capabilities().log_may_rewind;
         if let Some(complete_after) = batch.truncated.filter(|truncated| *truncated > self.announced) {
             let first_available = batch.events.first().map_or(batch.next, |event| event.position);
-            tracing::warn!(target: observe::EVENT, %first_available, %complete_after, "events truncated before delivery");
+            tracing::warn!(name: observe::EVENT_TRUNCATED, target: observe::EVENT, %first_available, %complete_after);
             self.ready.push_back(Delivery::Truncated { first_available, complete_after });
             self.announced = complete_after;
         }
@@ -204,7 +200,7 @@ impl Subscription {
             None => !truncated,
         };
         if rewound {
-            tracing::error!(target: observe::EVENT, %position, "the log no longer holds the event of the checkpoint");
+            tracing::error!(name: observe::EVENT_REWOUND, target: observe::EVENT, %position);
             return Err(Error::LogRewound);
         }
         batch.events.drain(..usize::from(found.is_some()));

@@ -82,10 +82,10 @@ async fn one_that_never_was_is_the_default() {
 async fn the_newest_snapshot_and_the_tail() {
     let (store, sums) = counted_to(23).await;
     assert_eq!(store.load_snapshot("s").await.unwrap().unwrap().version, 20);
-    let before = sums.counters();
+    let before = sums.counts();
     let loaded = sums.load("s").await.unwrap();
     assert_eq!((loaded.state, loaded.version), (Sum(23), 23));
-    assert_eq!(sums.counters().events - before.events, 3, "only the tail was applied");
+    assert_eq!(sums.counts().events - before.events, 3, "only the tail was applied");
     assert_eq!((before.appends, before.snapshots, before.replays, before.conflicts), (23, 2, 0, 0));
 }
 
@@ -112,10 +112,10 @@ async fn an_unusable_snapshot_is_discarded() {
         ("not in the log", Snapshot { version: 13, data: lies, ..good.clone() }),
     ] {
         store.save_snapshot("s", bad).await.unwrap();
-        let before = sums.counters().replays;
+        let before = sums.counts().replays;
         let loaded = sums.load("s").await.unwrap();
         assert_eq!((loaded.state, loaded.version), (Sum(12), 12), "{what}");
-        assert_eq!(sums.counters().replays, before + 1, "{what}");
+        assert_eq!(sums.counts().replays, before + 1, "{what}");
     }
     let twice = Repository::<Twice>::new(store).load("s").await.unwrap();
     assert_eq!(twice.state, Twice { sum: 24 });
@@ -178,7 +178,7 @@ async fn after_a_conflict_it_decides_again() {
         Ok::<_, Error>(vec![Added(sum.0)])
     });
     assert_eq!(meddled.await.unwrap().state, Sum(360), "twice what the second look found");
-    assert_eq!((decisions, sums.counters().conflicts), (2, 1));
+    assert_eq!((decisions, sums.counts().conflicts), (2, 1));
 }
 
 fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
@@ -200,7 +200,7 @@ async fn conflicts_end_at_the_deadline() {
         })
         .await;
     assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
-    assert!(sums.counters().conflicts >= 1);
+    assert!(sums.counts().conflicts >= 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,13 @@
 //! What repositories count.
 
+use serde::Serialize;
+
 use crate::observe::Counter;
 
 /// What a [`Repository`](crate::Repository) and its clones have done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
-pub struct RepositoryCounters {
+pub struct RepositoryCounts {
     /// Aggregates loaded, those for `execute` included.
     pub loads: u64,
     /// Events applied while loading.
@@ -31,8 +33,8 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn read(&self) -> RepositoryCounters {
-        RepositoryCounters {
+    pub(super) fn read(&self) -> RepositoryCounts {
+        RepositoryCounts {
             loads: self.loads.get(),
             events: self.events.get(),
             replays: self.replays.get(),

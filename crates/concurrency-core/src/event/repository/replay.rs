@@ -45,17 +45,16 @@ impl<A: Aggregate> Repository<A> {
     async fn replay_from(&self, id: &str, snapshot: Option<Snapshot>) -> Result<Result<Replayed<A>, u64>> {
         if let Some(snapshot) = snapshot {
             let (version, event) = (snapshot.version, snapshot.event);
-            if let Some(state) = self.usable_state(id, &snapshot) {
-                let verify = |found: &Recorded| found.version == version && found.id == event;
-                match self.follow(id, Loaded { state, version }, Some(&verify)).await? {
+            let verify = |found: &Recorded| found.version == version && found.id == event;
+            let why = match self.state_of(&snapshot) {
+                Ok(state) => match self.follow(id, Loaded { state, version }, Some(&verify)).await? {
                     Attempt::Done(loaded) => return Ok(Ok(Replayed { loaded, snapshot: version })),
-                    Attempt::Hole(_) => {}
-                    Attempt::NotInLog => {
-                        tracing::warn!(target: observe::EVENT, stream = id, version, "snapshot of events that are not in the log");
-                    }
-                }
-            }
-            self.counters.replays.increment();
+                    Attempt::Hole(_) => "events after it were truncated",
+                    Attempt::NotInLog => "its event is not in the log",
+                },
+                Err(why) => why,
+            };
+            self.discarded(id, version, why);
         }
         Ok(match self.follow(id, Loaded { state: A::default(), version: 0 }, None).await? {
             Attempt::Done(loaded) => Ok(Replayed { loaded, snapshot: 0 }),
@@ -69,24 +68,24 @@ impl<A: Aggregate> Repository<A> {
             return Ok(None);
         }
         match self.events.load_snapshot(id).await {
-            Err(error @ Error::Decode { .. }) => {
-                tracing::warn!(target: observe::EVENT, stream = id, %error, "snapshot cannot be read");
-                self.counters.replays.increment();
+            Err(Error::Decode { .. }) => {
+                self.discarded(id, 0, "the store cannot read it");
                 Ok(None)
             }
             other => other,
         }
     }
 
-    fn usable_state(&self, id: &str, snapshot: &Snapshot) -> Option<A> {
+    fn state_of(&self, snapshot: &Snapshot) -> Result<A, &'static str> {
         if snapshot.schema != A::SCHEMA {
-            tracing::debug!(target: observe::EVENT, stream = id, schema = snapshot.schema, "snapshot of another schema");
-            return None;
+            return Err("it is of another schema");
         }
-        let decoded = self.codec.decode(&snapshot.data);
-        decoded
-            .inspect_err(|error| tracing::warn!(target: observe::EVENT, stream = id, %error, "snapshot cannot be read"))
-            .ok()
+        self.codec.decode(&snapshot.data).map_err(|_| "it cannot be decoded")
+    }
+
+    fn discarded(&self, stream: &str, version: u64, why: &str) {
+        self.counters.replays.increment();
+        tracing::warn!(name: observe::EVENT_SNAPSHOT_DISCARDED, target: observe::EVENT, stream, version, why);
     }
 
     /// Applies what follows `loaded`, a page at a time. With `verify`, the event of the version that was loaded is read,
