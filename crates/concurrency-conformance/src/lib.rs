@@ -3,7 +3,15 @@
 //! A backend that passes it keeps the sentences of `docs/contract.md`: every case names the ids of the sentences that it
 //! proves. A backend author needs these lines in `tests/conformance.rs`:
 //!
-//! ```ignore
+//! ```
+//! # use std::sync::Arc;
+//! # use concurrency_core::{Backend, Memory, Result};
+//! # struct MyBackend;
+//! # impl MyBackend {
+//! #     async fn connect(_: &str) -> Result<Arc<dyn Backend>> {
+//! #         Ok(Arc::new(Memory::new()))
+//! #     }
+//! # }
 //! use concurrency_conformance::Harness;
 //!
 //! fn harness<C: concurrency_conformance::Component + ?Sized>() -> Harness<C> {
@@ -13,6 +21,7 @@
 //! concurrency_conformance::cache!(harness());
 //! concurrency_conformance::lock!(harness());
 //! concurrency_conformance::event_store!(harness());
+//! # fn main() {}
 //! ```
 //! Each macro expands to one `#[test]` per case, so that a failure names its case and the test runner runs them apart.
 //! Somebody who has a single component instead of a backend says `Harness::component(|namespace| async { .. })`.
