@@ -1,8 +1,13 @@
 //! Leases on names, each with an owner, a time to live and a fencing token.
 
+mod give_back;
 mod guard;
 mod keeper;
 mod lease;
+mod locks;
+#[cfg(test)]
+#[cfg(feature = "simulation")]
+mod tests;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -10,8 +15,9 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use self::{
-    guard::*,
+    guard::LockGuard,
     lease::{Attempt, Claim, FencingToken, Held, Lease, Released, Renewal, margin},
+    locks::{LockCounts, LockOptions, Locks},
 };
 use crate::{ClockSource, Error, Result, Survives, Ttl, capabilities::MILLISECOND, clock::BootInstant, random};
 

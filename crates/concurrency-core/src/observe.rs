@@ -38,6 +38,17 @@ pub const EVENT_PROJECT_RESTARTED: &str = "event.project.restarted";
 /// The event that a projection drops its rows to be built again, with its name.
 pub const EVENT_PROJECT_REBUILT: &str = "event.project.rebuilt";
 
+/// The event that a guard was granted its lock, with key, fencing token and the milliseconds it took.
+pub const LOCK_GRANTED: &str = "lock.granted";
+/// The event that a guard lost its lease, with key and fencing token.
+pub const LOCK_LOST: &str = "lock.lost";
+/// The event that a renewal failed and will be repeated, with key, fencing token and error.
+pub const LOCK_RENEWAL_FAILED: &str = "lock.renewal.failed";
+/// The event that a lease was given back, with key and fencing token.
+pub const LOCK_RELEASED: &str = "lock.released";
+/// The event that a release got no answer that settles it, with key and error.
+pub const LOCK_RELEASE_FAILED: &str = "lock.release.failed";
+
 /// Counts up, from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);

@@ -1,1 +1,212 @@
-//! To be written.
+//! One task for all guards of a lock component, which renews each at a third of its TTL, many in one request.
+//!
+//! It lives while there are guards. If the runtime that it lives in shuts down, whoever uses a guard in another runtime
+//! starts it again there.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
+
+use super::{Lease, guard::Hold, locks::Shared};
+use crate::clock::{self, BootInstant};
+
+/// The most renewals in one request.
+const BATCH: usize = 100;
+/// The longest pause after a renewal that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause at all.
+const LONGEST_LOOK: Duration = Duration::from_secs(3600);
+
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    book: Mutex<Book>,
+    /// Changed under the book's mutex only.
+    running: AtomicBool,
+    last_id: AtomicU64,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    kept: HashMap<u64, Kept>,
+    /// When the task looks again.
+    next: Option<BootInstant>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    hold: Weak<Hold>,
+    due: BootInstant,
+}
+
+/// A renewal on its way. It does not keep the guard alive: dropping that one must release at once.
+struct Sent {
+    id: u64,
+    hold: Weak<Hold>,
+    lease: Lease,
+}
+
+/// A third of the TTL.
+fn renew_every(lease: &Lease) -> Duration {
+    lease.claim().ttl().as_duration() / 3
+}
+
+/// Several times within what is left after a renewal failed.
+fn repeat_after(lease: &Lease) -> Duration {
+    (renew_every(lease) / 4).min(LONGEST_PAUSE)
+}
+
+impl Keeper {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By what a guard is known here.
+    pub(super) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Begins to renew a guard.
+    pub(super) fn add(shared: &Arc<Shared>, id: u64, hold: &Arc<Hold>, lease: &Lease) {
+        let due = BootInstant::now().after(renew_every(lease));
+        let mut book = shared.keeper.book();
+        book.kept.insert(id, Kept { hold: Arc::downgrade(hold), due });
+        let too_late = book.next.is_some_and(|next| due < next);
+        drop(book);
+        if too_late {
+            shared.keeper.wake.notify_one();
+        }
+        Self::run(shared);
+    }
+
+    /// Stops renewing a guard.
+    pub(super) fn remove(&self, id: u64) {
+        let mut book = self.book();
+        book.kept.remove(&id);
+        if book.kept.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Starts the task, where it is needed, does not run, and there is a runtime here.
+    pub(super) fn run(shared: &Arc<Shared>) {
+        if shared.keeper.running.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        let book = shared.keeper.book();
+        if book.kept.is_empty() || shared.keeper.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // A runtime that shuts down drops the task inside `spawn`, and the task's end needs the book.
+        drop(book);
+        drop(runtime.spawn(keep(Running { shared: Arc::clone(shared), ended: false })));
+    }
+
+    /// What is to be renewed now, and when to look again; `None` ends the task, since there are no guards.
+    fn due(&self) -> Option<(Vec<Sent>, BootInstant)> {
+        let now = BootInstant::now();
+        let (mut due, mut next) = (Vec::new(), now.after(LONGEST_LOOK));
+        // Dropped after the mutex is free: the last owner of a guard releases it, and that needs the book.
+        let (mut held, mut lost) = (Vec::new(), Vec::new());
+        let mut book = self.book();
+        book.kept.retain(|id, kept| {
+            let Some(hold) = kept.hold.upgrade() else { return false };
+            let Some(lease) = hold.lease_now() else {
+                lost.push(hold);
+                return false;
+            };
+            let every = renew_every(&lease);
+            // A little early, so that guards taken at different times share requests.
+            if kept.due <= now.after(every / 8) {
+                kept.due = now.after(every);
+                due.push(Sent { id: *id, hold: kept.hold.clone(), lease });
+            }
+            next = next.min(kept.due);
+            held.push(hold);
+            true
+        });
+        let ended = book.kept.is_empty();
+        book.next = (!ended).then_some(next);
+        if ended {
+            self.running.store(false, Ordering::Release);
+        }
+        drop(book);
+        lost.iter().for_each(|hold| hold.look());
+        (!ended).then_some((due, next))
+    }
+
+    fn repeat(&self, sent: &Sent) {
+        let again = BootInstant::now().after(repeat_after(&sent.lease));
+        if let Some(kept) = self.book().kept.get_mut(&sent.id) {
+            kept.due = kept.due.min(again);
+        }
+    }
+}
+
+/// The task, as long as it runs. Where it ends otherwise than by itself, guards that somebody waits on start another.
+struct Running {
+    shared: Arc<Shared>,
+    ended: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let keeper = &self.shared.keeper;
+        let mut book = keeper.book();
+        book.next = None;
+        keeper.running.store(false, Ordering::Release);
+        let holds: Vec<Arc<Hold>> = book.kept.values().filter_map(|kept| kept.hold.upgrade()).collect();
+        drop(book);
+        holds.iter().for_each(|hold| hold.wake());
+    }
+}
+
+async fn keep(mut running: Running) {
+    let shared = Arc::clone(&running.shared);
+    let mut renewals = JoinSet::new();
+    while let Some((due, next)) = shared.keeper.due() {
+        let mut due = due.into_iter();
+        loop {
+            let batch: Vec<Sent> = due.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                break;
+            }
+            renewals.spawn(renew(Arc::clone(&shared), batch));
+        }
+        tokio::select! {
+            () = clock::sleep_until(next) => {}
+            () = shared.keeper.wake.notified() => {}
+            // A repeat may be due sooner.
+            Some(_) = renewals.join_next() => {}
+        }
+    }
+    // The book says so already, and another may run by now.
+    running.ended = true;
+}
+
+/// One request. Given up when its last lease has run out: no answer counts any more.
+async fn renew(shared: Arc<Shared>, batch: Vec<Sent>) {
+    let Some(end) = batch.iter().map(|sent| sent.lease.deadline()).max() else { return };
+    let leases: Vec<&Lease> = batch.iter().map(|sent| &sent.lease).collect();
+    let answers = tokio::select! {
+        answers = shared.lock.renew_many(&leases) => answers,
+        () = clock::sleep_until(end) => return,
+    };
+    for (sent, answer) in batch.iter().zip(answers) {
+        let repeat = sent.hold.upgrade().is_some_and(|hold| hold.answered(&sent.lease, answer));
+        if repeat {
+            shared.keeper.repeat(sent);
+        }
+    }
+}

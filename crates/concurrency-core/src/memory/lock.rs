@@ -4,7 +4,8 @@
 //! deadlines, and waiting. A waiter sleeps until its bell rings, the holder's lease ends or its place wants a refresh.
 
 mod table;
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
+#[cfg(feature = "simulation")]
 mod tests;
 
 use std::{
