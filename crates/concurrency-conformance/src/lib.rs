@@ -41,6 +41,8 @@ mod registry;
 mod component;
 mod context;
 mod harness;
+pub mod history;
+pub mod linear;
 pub mod property;
 
 pub mod cache;
