@@ -1,5 +1,10 @@
 //! Values that may disappear at any time, and never lie.
 
+mod counts;
+mod find;
+mod flight;
+mod load;
+mod near;
 mod typed;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
@@ -8,7 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
 
-pub use self::typed::*;
+pub use self::{
+    counts::CacheCounts,
+    typed::{OnError, TypedCache},
+};
 use crate::{ClockSource, Error, Result, Survives, Ttl, capabilities::MILLISECOND, check_distinct_keys, check_keys};
 
 /// Values that may disappear at any time, and never lie.

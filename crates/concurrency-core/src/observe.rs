@@ -49,6 +49,11 @@ pub const LOCK_RELEASED: &str = "lock.released";
 /// The event that a release got no answer that settles it, with key and error.
 pub const LOCK_RELEASE_FAILED: &str = "lock.release.failed";
 
+/// The event that a failure of a cache was taken as a miss or passed over, with its key and the error.
+pub const CACHE_FAILED: &str = "cache.failed";
+/// The event that an old value was served because loading a new one failed, with its key.
+pub const CACHE_STALE_SERVED: &str = "cache.stale_served";
+
 /// Counts up, from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);

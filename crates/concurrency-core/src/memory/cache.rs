@@ -203,7 +203,7 @@ impl CacheSpace {
             return;
         }
         let written = self.written.fetch_add(1, Ordering::Relaxed) + 1;
-        if written % AT_LEAST == 0 && written >= self.engine.len() {
+        if written.is_multiple_of(AT_LEAST) && written >= self.engine.len() {
             self.written.store(0, Ordering::Relaxed);
             let now = self.clock.now();
             self.engine.retain(|entry| entry.deadline > now);

@@ -100,12 +100,12 @@ mod tests {
         let mut reservations = Reservations::new();
         let now = BootInstant::now();
         for i in 0..5000 {
-            let _ = reservations.insert(&i.to_string(), Reservation::new([0; 16], now), |r| r.until <= now);
+            drop(reservations.insert(&i.to_string(), Reservation::new([0; 16], now), |r| r.until <= now));
             assert!(reservations.by_key.len() <= Reservations::FIRST_SWEEP + 1);
         }
         for i in 0..5000 {
             let until = now.after(Duration::from_secs(1 + i));
-            let _ = reservations.insert(&i.to_string(), Reservation::new([0; 16], until), |r| r.until <= now);
+            drop(reservations.insert(&i.to_string(), Reservation::new([0; 16], until), |r| r.until <= now));
         }
         assert_eq!(reservations.by_key.len(), Reservations::MOST);
         assert!(reservations.get("4999").is_some() && reservations.get("0").is_none());
