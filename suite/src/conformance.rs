@@ -41,15 +41,30 @@ pub fn run(options: &Options) -> ExitCode {
         eprintln!("error: {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
+    for target in backends::ALL {
+        println!("{}: {}", target.name, sum(lines.iter().filter(|line| line.backend == target.name)));
+    }
     let count = |verdict: &str| lines.iter().filter(|line| line.verdict == verdict).count();
     let (passed, failed) = (count("passed"), count("failed"));
     let required = not_run.iter().any(|(name, _)| options.require.iter().any(|r| r == name || r == "all"));
-    println!("{} not declared", count("not declared"));
     println!("{passed} passed, {failed} failed");
     if passed == 0 {
         println!("nothing was run");
     }
     ExitCode::from(u8::from(failed > 0 || passed == 0 || required))
+}
+
+/// How the cases of one backend went.
+fn sum<'l>(lines: impl Iterator<Item = &'l Line>) -> String {
+    let [mut passed, mut failed, mut not_declared] = [0; 3];
+    for line in lines {
+        match line.verdict {
+            "passed" => passed += 1,
+            "failed" => failed += 1,
+            _ => not_declared += 1,
+        }
+    }
+    format!("{} cases ran, {passed} passed, {failed} failed; {not_declared} not declared", passed + failed)
 }
 
 /// The backends that can be run, and the names that cannot, with the reason.
