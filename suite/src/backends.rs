@@ -7,15 +7,15 @@ use concurrency_core::{Backend, Memory};
 
 /// A backend under test.
 #[derive(Debug, Clone, Copy)]
-pub struct Target {
+pub(crate) struct Target {
     /// What `--backend` calls it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// A fresh server; each call of the result is another client of it.
     start: fn() -> mutants::Connect,
 }
 
 /// All of them.
-pub const ALL: &[Target] = &[Target { name: "memory", start: memory }];
+pub(crate) const ALL: &[Target] = &[Target { name: "memory", start: memory }];
 
 fn memory() -> mutants::Connect {
     let memory = Memory::new();
@@ -25,14 +25,14 @@ fn memory() -> mutants::Connect {
 impl Target {
     /// A harness over a fresh server.
     #[must_use]
-    pub fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
+    pub(crate) fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
         harness((self.start)())
     }
 }
 
 /// A harness over backends in this process, which live by virtual time.
 #[must_use]
-pub fn harness<C: Component + ?Sized>(connect: mutants::Connect) -> Harness<C> {
+pub(crate) fn harness<C: Component + ?Sized>(connect: mutants::Connect) -> Harness<C> {
     Harness::backend(move || {
         let client = connect();
         async { Ok(client) }

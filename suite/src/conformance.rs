@@ -22,7 +22,7 @@ struct Line {
 }
 
 /// Runs it.
-pub fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: &Options) -> ExitCode {
     let (targets, not_run) = pick(options);
     crate::silence_panics();
     let mut lines = Vec::new();

@@ -5,21 +5,21 @@ use serde::Serialize;
 
 /// A case of any kind, without its function.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// `state`, `cache`, `lock` or `event`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The module it stands in.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// 1 to 4.
-    pub level: u8,
+    pub(crate) level: u8,
     /// The sentences that it proves.
-    pub sentences: &'static [&'static str],
+    pub(crate) sentences: &'static [&'static str],
 }
 
 /// What makes a harness of any kind, each over a fresh server.
-pub trait Start {
+pub(crate) trait Start {
     /// A harness over a fresh server.
     fn harness<C: Component + ?Sized>(&self) -> Harness<C>;
 }
@@ -37,7 +37,12 @@ impl Start for mutants::Mutant {
 }
 
 /// Runs the cases that `wanted` picks, one after the other, and hands each verdict to `report`.
-pub fn run(start: &impl Start, seed: u64, wanted: &dyn Fn(&Listed) -> bool, report: &mut dyn FnMut(&Listed, Verdict)) {
+pub(crate) fn run(
+    start: &impl Start,
+    seed: u64,
+    wanted: &dyn Fn(&Listed) -> bool,
+    report: &mut dyn FnMut(&Listed, Verdict),
+) {
     run_kind(start, concurrency_conformance::state::CASES, seed, wanted, report);
     run_kind(start, concurrency_conformance::cache::CASES, seed, wanted, report);
     run_kind(start, concurrency_conformance::lock::CASES, seed, wanted, report);
@@ -61,7 +66,7 @@ fn run_kind<C: Component + ?Sized>(
 
 /// All cases.
 #[must_use]
-pub fn all() -> Vec<Listed> {
+pub(crate) fn all() -> Vec<Listed> {
     let state = concurrency_conformance::state::CASES.iter().map(listed);
     let cache = concurrency_conformance::cache::CASES.iter().map(listed);
     let lock = concurrency_conformance::lock::CASES.iter().map(listed);

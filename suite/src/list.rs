@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 /// Prints it as JSON.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let mutants: Vec<_> = mutants::all()
         .iter()
         .map(|mutant| json!({"name": mutant.name, "kind": mutant.kind, "sentences": mutant.sentences}))

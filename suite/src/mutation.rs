@@ -22,7 +22,7 @@ struct Fate {
 }
 
 /// Runs it.
-pub fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: &Options) -> ExitCode {
     crate::silence_panics();
     let seeds: Vec<u64> = (options.seed..options.seed + options.rounds.unwrap_or(20)).collect();
     let wanted: Vec<Mutant> = mutants::all().into_iter().filter(|m| m.name.contains(&options.mutant)).collect();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// What `--help` prints.
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: cargo xtask conformance [OPTION ..]
 
   --backend NAME   which backend; may be repeated; all unless given
@@ -20,7 +20,7 @@ usage: cargo xtask conformance [OPTION ..]
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the suite.
     Conformance,
     /// Print what there is.
@@ -31,27 +31,27 @@ pub enum Command {
 
 /// The command line, parsed.
 #[derive(Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// What is to be done.
-    pub command: Command,
+    pub(crate) command: Command,
     /// Empty is all.
-    pub backends: Vec<String>,
+    pub(crate) backends: Vec<String>,
     /// Empty is 1 to 4.
-    pub levels: Vec<u8>,
+    pub(crate) levels: Vec<u8>,
     /// Empty is all.
-    pub case: String,
+    pub(crate) case: String,
     /// The first seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How many seeds.
-    pub rounds: Option<u64>,
+    pub(crate) rounds: Option<u64>,
     /// Run the mutants instead.
-    pub mutants: bool,
+    pub(crate) mutants: bool,
     /// Empty is all.
-    pub mutant: String,
+    pub(crate) mutant: String,
     /// Names, or `all`.
-    pub require: Vec<String>,
+    pub(crate) require: Vec<String>,
     /// Where to write the verdicts.
-    pub report: Option<PathBuf>,
+    pub(crate) report: Option<PathBuf>,
 }
 
 impl Options {
@@ -59,7 +59,7 @@ impl Options {
     ///
     /// # Errors
     /// For an option that does not exist, or a value that it does not take.
-    pub fn parse() -> Result<Self, lexopt::Error> {
+    pub(crate) fn parse() -> Result<Self, lexopt::Error> {
         use lexopt::prelude::*;
         let mut options = Self {
             command: Command::Conformance,
