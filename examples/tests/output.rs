@@ -13,7 +13,7 @@ macro_rules! examples {
         const LISTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
-examples!(conflict own_backend);
+examples!(acquire_work_release conflict fenced_write own_backend skip_if_taken);
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

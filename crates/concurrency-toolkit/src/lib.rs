@@ -63,3 +63,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Backend>> {
     }
     Err(later::refusal(url))
 }
+
+/// The code of the read-me compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadMe;
