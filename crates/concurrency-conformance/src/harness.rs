@@ -116,7 +116,8 @@ impl<C: Component + ?Sized> Harness<C> {
             let _simulation = simulated.then(|| clock::simulate(seed));
             let cx = Context::new(self.connect, seed);
             let component = cx.open().await;
-            let declared = Declared { capabilities: component.declared(), backend: cx.client().await.has_backend() };
+            let backend = cx.client().await.has_backend();
+            let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
             drop(component);
             if !needs(&declared) {
                 return Verdict::NotDeclared;
