@@ -7,7 +7,7 @@ mod conditions;
 mod expiry;
 mod fences;
 mod fixture;
-mod inputs;
+pub(crate) mod inputs;
 mod keys;
 mod listing;
 mod reading;

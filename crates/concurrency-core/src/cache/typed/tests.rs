@@ -331,13 +331,28 @@ async fn jitter_only_shortens() {
     assert!(lifetimes.iter().max().unwrap().saturating_sub(*lifetimes.iter().min().unwrap()) > SECOND * 10);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_components_default_ttl_is_jittered_and_kept_stale_like_any() {
+    let _simulation = simulate(1);
+    let memory = Memory::with_config(crate::MemoryConfig::new().cache_default_ttl(SECOND * 10)).unwrap();
+    let cache = numbers(&memory).with_stale_if_error(SECOND * 5).with_jitter(0.5);
+    cache.set("k", &1).await.unwrap();
+    let left = cache.shared().get_with_expiry("k").await.unwrap().unwrap().expires_in.unwrap();
+    assert!((SECOND * 10..SECOND * 15).contains(&left), "{left:?}");
+    tokio::time::advance(SECOND * 10).await;
+    assert_eq!(*cache.get_or_load("k", refused()).await.unwrap(), 1);
+    let never = numbers(&Memory::new()).with_stale_if_error(SECOND).with_jitter(0.5);
+    never.set("k", &1).await.unwrap();
+    tokio::time::advance(HOUR * 24 * 400).await;
+    assert_eq!(never.get("k").await.unwrap().as_deref(), Some(&1));
+}
+
 #[tokio::test]
 async fn options_that_cannot_be_kept_are_refused() {
     let cache = numbers(&Memory::new());
     let refused = [
-        cache.clone().with_jitter(0.1),
-        cache.clone().with_stale_if_error(SECOND),
         cache.clone().with_expiry(SECOND).with_jitter(1.1),
+        cache.clone().with_expiry(SECOND).with_jitter(f64::NAN),
         cache.clone().with_expiry(Duration::ZERO).with_stale_if_error(SECOND),
         cache.with_expiry(crate::Ttl::MAX).with_stale_if_error(SECOND),
     ];
