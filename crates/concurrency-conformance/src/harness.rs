@@ -116,8 +116,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let _simulation = simulated.then(|| clock::simulate(seed));
             let cx = Context::new(self.connect, seed);
             let component = cx.open().await;
-            let backend = cx.client().await.has_backend();
-            let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
+            let declared = Declared { capabilities: component.declared(), backend: cx.client().await.has_backend() };
             drop(component);
             if !needs(&declared) {
                 return Verdict::NotDeclared;
