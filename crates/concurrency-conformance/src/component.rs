@@ -1,6 +1,6 @@
 //! What the four kinds of components have in common, as far as the suite needs it.
 
-use std::{fmt::Debug, ops::Deref, sync::Arc};
+use std::{fmt::Debug, ops::Deref, sync::Arc, time::Duration};
 
 use concurrency_core::{
     Backend, Cache, CacheCapabilities, EventCapabilities, EventStore, Lock, LockCapabilities, Result,
@@ -48,6 +48,16 @@ pub struct Declared<T> {
     pub capabilities: T,
     /// The harness has a backend, so that it can be closed and asked for components of other kinds.
     pub backend: bool,
+    /// Time is virtual, so that waiting costs nothing.
+    pub virtual_time: bool,
+}
+
+impl<T> Declared<T> {
+    /// Whether a case may wait this long: ten seconds of real time, or any virtual time.
+    #[must_use]
+    pub fn can_wait(&self, duration: Duration) -> bool {
+        self.virtual_time || duration <= Duration::from_secs(10)
+    }
 }
 
 impl<T> Deref for Declared<T> {

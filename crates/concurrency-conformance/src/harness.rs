@@ -10,7 +10,7 @@ use std::{
 use concurrency_core::{Backend, Boxed, Result, clock};
 
 use crate::{
-    Case, Client, Component, Context, Declared, Level,
+    Case, Client, Component, Context, Declared, Level, Running,
     context::{OpenComponent, Source},
 };
 
@@ -97,7 +97,7 @@ impl<C: Component + ?Sized> Harness<C> {
     fn run_here(
         self,
         needs: fn(&Declared<C::Capabilities>) -> bool,
-        run: fn(Context<C>) -> Boxed<'static, ()>,
+        run: fn(Context<C>) -> Running,
         level: Level,
         seed: u64,
     ) -> Verdict {
@@ -116,7 +116,8 @@ impl<C: Component + ?Sized> Harness<C> {
             let _simulation = simulated.then(|| clock::simulate(seed));
             let cx = Context::new(self.connect, seed);
             let component = cx.open().await;
-            let declared = Declared { capabilities: component.declared(), backend: cx.client().await.has_backend() };
+            let backend = cx.client().await.has_backend();
+            let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
             drop(component);
             if !needs(&declared) {
                 return Verdict::NotDeclared;

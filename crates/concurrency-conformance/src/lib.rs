@@ -54,5 +54,5 @@ pub use self::{
     component::{Component, Declared},
     context::{Client, Context},
     harness::{Harness, Time, Verdict, test},
-    registry::{Case, Level},
+    registry::{Case, Level, Running},
 };

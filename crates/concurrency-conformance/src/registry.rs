@@ -1,6 +1,6 @@
 //! How cases are listed, once, for the tests, the runner and the report.
 
-use concurrency_core::Boxed;
+use std::pin::Pin;
 
 use crate::{Component, Context, Declared};
 
@@ -34,6 +34,9 @@ impl Level {
     }
 }
 
+/// A case under way. It stays on its thread, so that it may use asynchronous closures freely.
+pub type Running = Pin<Box<dyn Future<Output = ()>>>;
+
 /// One case of the suite.
 #[derive(Debug)]
 pub struct Case<C: Component + ?Sized> {
@@ -48,7 +51,7 @@ pub struct Case<C: Component + ?Sized> {
     /// Whether it applies to what a component declares.
     pub needs: fn(&Declared<C::Capabilities>) -> bool,
     /// The case itself; it panics where a sentence is broken.
-    pub run: fn(Context<C>) -> Boxed<'static, ()>,
+    pub run: fn(Context<C>) -> Running,
 }
 
 /// Lists the cases of one trait: as `CASES`, and as the exported macro that makes a `#[test]` of each.

@@ -1,13 +1,22 @@
 //! The cases of `StateStore`.
 
+mod bulk;
+mod closing;
+mod commits;
 mod conditions;
+mod expiry;
+mod fences;
 mod fixture;
-mod inputs;
+pub(crate) mod inputs;
 mod keys;
+mod listing;
 mod reading;
 mod values;
 
-use self::values::LARGEST_TRIED;
+use self::{
+    bulk::{LARGEST_BATCH, LARGEST_SUM},
+    values::LARGEST_TRIED,
+};
 
 suite! { $ StateStore, state, state_store;
     keys {
@@ -83,5 +92,95 @@ suite! { $ StateStore, state, state_store;
         a_delete_under_absent_makes_no_sense 1 ["S-23"];
         delete_many_counts_what_existed 1 ["S-24"];
         delete_many_does_not_count_what_expired 1 ["S-24", "G-24"] if |d| d.max_ttl.is_some();
+    }
+    expiry {
+        an_impossible_lifetime_is_refused 1 ["G-16"];
+        an_impossible_lifetime_refuses_a_whole_commit 1 ["G-16", "S-34"] if |d| d.commit;
+        all_possible_lifetimes_are_kept 1 ["G-16", "G-20", "S-1"] if |d| d.max_ttl.is_some();
+        what_a_coarse_clock_makes_of_lifetimes_is_declared 1 ["G-18"] if |d| d.max_ttl.is_some();
+        nothing_expires_early 1 ["G-19"] if |d| d.max_ttl.is_some();
+        nothing_outlives_its_lifetime 1 ["G-20"] if |d| d.max_ttl.is_some();
+        below_a_millisecond_is_a_millisecond 1 ["G-17"] if |d| d.max_ttl.is_some();
+        at_the_deadline_it_is_expired 1 ["G-21", "G-19"] if |d| d.max_ttl.is_some();
+        an_expired_key_is_missing_to_every_method 1 ["G-24"] if |d| d.max_ttl.is_some();
+        an_expired_key_is_not_listed 1 ["G-24", "S-40"] if |d| d.list && d.max_ttl.is_some();
+        an_expired_key_is_missing_to_a_commit 1 ["G-24", "S-36"] if |d| d.commit && d.max_ttl.is_some();
+        a_plain_save_makes_permanent 1 ["S-25"] if |d| d.max_ttl.is_some();
+        a_new_lifetime_replaces_the_old_one 1 ["S-26"] if |d| d.max_ttl.is_some();
+        keep_ttl_keeps_what_remains 1 ["S-27"] if |d| d.max_ttl.is_some();
+        keep_ttl_of_nothing_is_permanent 1 ["S-27"] if |d| d.max_ttl.is_some();
+        a_refused_save_leaves_the_lifetime 1 ["S-11", "S-25"] if |d| d.max_ttl.is_some();
+        each_entry_of_a_save_many_has_its_own_lifetime 1 ["S-26", "S-31"] if |d| d.max_ttl.is_some();
+        a_call_judges_expiry_at_one_instant 1 ["G-23"] if |d| d.commit && d.snapshot_reads && d.max_ttl.is_some();
+        sweeping_changes_no_answer 1 ["G-25", "S-52"] if |d| d.max_ttl.is_some();
+    }
+    bulk {
+        a_repeated_key_refuses_a_delete_many 1 ["S-28"];
+        a_repeated_key_refuses_every_entry_of_a_save_many 1 ["S-29"];
+        save_many_answers_in_request_order 1 ["S-31"];
+        each_entry_of_a_save_many_is_applied_on_its_own 1 ["S-31"];
+        a_save_many_keeps_each_rule_of_a_save 1 ["S-31", "S-6", "S-15"];
+        too_many_keys_are_refused 1 ["S-32"] if |d| d.max_batch_keys <= LARGEST_BATCH;
+        as_many_keys_as_declared_are_accepted 1 ["S-32"] if |d| d.max_batch_keys <= LARGEST_BATCH;
+        too_many_bytes_together_are_refused 1 ["S-32"] if |d| d.max_batch_bytes <= LARGEST_SUM;
+    }
+    commits {
+        a_commit_applies_all_its_writes 1 ["S-34", "S-35"] if |d| d.commit;
+        a_commit_applies_none_if_one_fails 1 ["S-34"] if |d| d.commit;
+        a_commit_gives_one_version_to_all 1 ["S-35"] if |d| d.commit;
+        the_version_of_a_commit_is_good_for_the_next 1 ["S-35", "S-14"] if |d| d.commit;
+        a_check_leaves_its_key_alone 1 ["S-37"] if |d| d.commit;
+        a_failed_check_refuses_the_commit 1 ["S-36"] if |d| d.commit;
+        a_refused_commit_names_the_first_failed_key 1 ["S-38"] if |d| d.commit;
+        a_refused_commit_names_the_first_failed_key_among_fences 1 ["S-38", "S-48"] if |d| d.commit && d.fencing;
+        a_repeated_key_refuses_a_commit 1 ["S-28"] if |d| d.commit;
+        a_commit_of_nothing_is_refused 1 ["S-34", "S-23"] if |d| d.commit;
+        a_commit_sets_lifetimes_as_a_save_does 1 ["S-25", "S-26", "S-27"] if |d| d.commit && d.max_ttl.is_some();
+        too_large_a_commit_is_refused 1 ["S-32"] if |d| d.commit && d.max_batch_keys <= LARGEST_BATCH;
+        too_many_bytes_in_a_commit_are_refused 1 ["S-32"] if |d| d.commit && d.max_batch_bytes <= LARGEST_SUM;
+        an_undeclared_commit_is_unsupported 1 ["G-43"] if |d| !d.commit;
+    }
+    listing {
+        keys_are_listed_with_their_versions 1 ["S-40"] if |d| d.list;
+        keys_come_in_byte_order 1 ["S-40"] if |d| d.list;
+        a_prefix_is_literal 1 ["S-41"] if |d| d.list;
+        bad_queries_are_refused 1 ["S-42"] if |d| d.list;
+        a_page_has_a_hundred_keys_unless_told 1 ["S-42", "S-43"] if |d| d.list;
+        pages_show_every_key_once 1 ["S-43", "S-44"] if |d| d.list;
+        a_listing_goes_on_after_any_key 1 ["S-43"] if |d| d.list;
+        only_next_none_ends_a_listing 1 ["S-45"] if |d| d.list;
+        deleted_keys_are_not_listed 1 ["S-40", "S-19"] if |d| d.list;
+        the_expired_do_not_hide_the_living 1 ["S-43", "S-45"] if |d| d.list && d.max_ttl.is_some();
+        keys_that_stay_are_listed_once_whatever_comes_and_goes 1 ["S-43", "S-44"] if |d| d.list;
+        an_undeclared_list_is_unsupported 1 ["G-43"] if |d| !d.list;
+    }
+    fences {
+        tokens_are_accepted_where_they_belong 1 ["S-46"] if |d| d.fencing;
+        a_commit_is_fenced_key_by_key 1 ["S-46"] if |d| d.fencing && d.commit;
+        a_token_out_of_bounds_is_refused 1 ["S-46", "S-50"] if |d| d.fencing;
+        a_save_below_the_mark_is_fenced 1 ["S-47"] if |d| d.fencing;
+        a_delete_below_the_mark_is_fenced 1 ["S-47"] if |d| d.fencing;
+        a_commit_below_a_mark_is_fenced 1 ["S-47", "S-34"] if |d| d.fencing && d.commit;
+        the_fence_comes_before_the_precondition 1 ["S-48"] if |d| d.fencing;
+        the_fence_comes_before_the_precondition_in_a_commit 1 ["S-48"] if |d| d.fencing && d.commit;
+        at_or_above_the_mark_the_precondition_decides 1 ["S-49"] if |d| d.fencing;
+        a_refused_write_leaves_the_mark 1 ["S-50"] if |d| d.fencing;
+        a_refused_commit_leaves_the_marks 1 ["S-50"] if |d| d.fencing && d.commit;
+        a_write_without_a_token_is_not_checked_and_leaves_the_mark 1 ["S-51"] if |d| d.fencing;
+        the_mark_outlives_a_delete 1 ["S-52"] if |d| d.fencing;
+        the_mark_outlives_a_delete_in_a_commit 1 ["S-52"] if |d| d.fencing && d.commit;
+        the_mark_outlives_expiry 1 ["S-52"] if |d| d.fencing && d.max_ttl.is_some();
+        the_mark_outlives_replacement 1 ["S-52"] if |d| d.fencing;
+        fence_raises_marks_without_a_value 1 ["S-54", "S-55"] if |d| d.fencing;
+        fence_is_idempotent_and_never_lowers 1 ["S-56"] if |d| d.fencing;
+        fence_below_a_mark_is_fenced 1 ["S-71", "S-56"] if |d| d.fencing;
+        a_bad_fence_is_refused 1 ["S-54"] if |d| d.fencing;
+        a_mark_is_kept_for_its_retention 1 ["S-53"] if |d| d.fencing && d.can_wait(d.fence_retention * 2);
+        undeclared_fencing_is_unsupported 1 ["S-59", "G-44"] if |d| !d.fencing;
+    }
+    closing {
+        every_call_after_close_is_closed 1 ["G-75"] if |d| d.backend;
+        closing_twice_is_fine 1 ["G-76"] if |d| d.backend;
+        a_dropped_call_leaves_nothing_behind 1 ["G-28", "G-29"];
     }
 }

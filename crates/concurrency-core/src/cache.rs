@@ -292,6 +292,8 @@ pub struct CacheCapabilities {
     pub max_value: usize,
     /// The longest TTL; `None` where there are no TTLs.
     pub max_ttl: Option<Duration>,
+    /// The TTL of `Expiry::Default`; `None` is that of `Expiry::Never`.
+    pub default_ttl: Option<Duration>,
     /// TTLs are rounded up to a multiple of this, and may last this much longer.
     pub ttl_granularity: Duration,
 }
@@ -308,6 +310,7 @@ impl CacheCapabilities {
         clock: ClockSource::Server,
         max_value: usize::MAX,
         max_ttl: Some(Ttl::MAX),
+        default_ttl: None,
         ttl_granularity: MILLISECOND,
     };
 }

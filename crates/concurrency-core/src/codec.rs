@@ -65,6 +65,7 @@ fn json_place(e: &serde_json::Error) -> Box<str> {
 mod tests {
     use super::*;
 
+    // T-5
     #[test]
     fn a_decoding_error_does_not_quote() {
         let error = Codec::Json.decode::<u32>(br#""hunter2""#).unwrap_err();
@@ -72,6 +73,7 @@ mod tests {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 
+    // T-2
     #[test]
     fn what_is_encoded_is_decoded() {
         let codecs = [
@@ -88,6 +90,7 @@ mod tests {
         }
     }
 
+    // T-4
     #[test]
     fn what_cannot_be_written_is_refused() {
         let keys_are_not_text = std::collections::BTreeMap::from([((1, 2), 3)]);

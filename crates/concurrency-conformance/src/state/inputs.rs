@@ -3,7 +3,7 @@
 use concurrency_core::Bytes;
 
 /// Keys that differ, though something that folds, trims, cuts or matches patterns takes some of them for the same.
-pub(super) fn hard_keys() -> Vec<String> {
+pub(crate) fn hard_keys() -> Vec<String> {
     let keys = [
         // Case, accents, normal form, look-alikes.
         "key",
@@ -98,12 +98,12 @@ pub(super) fn hard_keys() -> Vec<String> {
 }
 
 /// Keys that no method takes.
-pub(super) fn bad_keys() -> [String; 4] {
+pub(crate) fn bad_keys() -> [String; 4] {
     [String::new(), "x".repeat(1025), "é".repeat(513), "x".repeat(70_000)]
 }
 
 /// Values that are not text, or look like something else.
-pub(super) fn hard_values(rng: &mut fastrand::Rng) -> Vec<Bytes> {
+pub(crate) fn hard_values(rng: &mut fastrand::Rng) -> Vec<Bytes> {
     let every_byte: Vec<u8> = (0..=255).collect();
     let mut values: Vec<Bytes> =
         [&every_byte[..], b"\0", b"\0\0\0", b"\xff\xfe", b"\xc3\x28", b"null", b"\"quoted\"", b" ", b"\r\n"]

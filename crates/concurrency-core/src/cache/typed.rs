@@ -116,7 +116,7 @@ impl<T> TypedCache<T> {
     /// Keeps values for `stale_for` beyond their TTL. In that time they are misses, but what is there is served by
     /// [`get_or_load`](Self::get_or_load) if the loader fails.
     ///
-    /// Needs a TTL given by [`with_expiry`](Self::with_expiry), and a cache that declares `remaining`.
+    /// Needs a cache that declares `remaining`. What has no TTL never comes to that.
     #[must_use]
     pub const fn with_stale_if_error(mut self, stale_for: Duration) -> Self {
         self.stale_for = stale_for;
@@ -124,7 +124,7 @@ impl<T> TypedCache<T> {
     }
 
     /// Shortens each TTL by a random part of up to `fraction` of it, 0 to 1, so that what was written together does not
-    /// expire together. Needs a TTL given by [`with_expiry`](Self::with_expiry).
+    /// expire together.
     #[must_use]
     pub const fn with_jitter(mut self, fraction: f64) -> Self {
         self.jitter = fraction;
@@ -176,7 +176,13 @@ impl<T> TypedCache<T> {
     /// The TTL to send, and for how long of it the value is fresh.
     pub(super) fn expiry_to_send(&self) -> Result<(Expiry, Option<Duration>)> {
         self.check_options()?;
-        match self.expiry {
+        let changed = self.jitter > 0.0 || !self.stale_for.is_zero();
+        let default_ttl = || self.shared.capabilities().default_ttl;
+        let expiry = match self.expiry {
+            Expiry::Default if changed => default_ttl().map_or(Expiry::Never, Expiry::After),
+            expiry => expiry,
+        };
+        match expiry {
             Expiry::After(ttl) => {
                 // Not asked for nothing: randomness costs a system call.
                 let jitter = if self.jitter > 0.0 { random::up_to(ttl.mul_f64(self.jitter)) } else { Duration::ZERO };
@@ -192,12 +198,9 @@ impl<T> TypedCache<T> {
             return Err(Error::invalid("jitter", "0 to 1"));
         }
         match self.expiry {
-            Expiry::Default if self.jitter > 0.0 || !self.stale_for.is_zero() => {
-                Err(Error::invalid("expiry", "jitter and stale-if-error need a TTL of their own"))
-            }
             // A zero stays zero, so that it is refused and not made longer by what stale-if-error adds.
             Expiry::After(ttl) => crate::Ttl::new(ttl).map(drop),
-            _ => Ok(()),
+            Expiry::Default | Expiry::Never => Ok(()),
         }
     }
 }

@@ -121,6 +121,7 @@ async fn settle() {
     }
 }
 
+// T-24, T-40
 #[tokio::test(start_paused = true)]
 async fn guards_are_renewed_at_a_third_of_their_ttl_in_batches() {
     let _simulation = simulate(1);
@@ -142,6 +143,7 @@ async fn guards_are_renewed_at_a_third_of_their_ttl_in_batches() {
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "the keeper has ended");
 }
 
+// T-25
 #[tokio::test(start_paused = true)]
 async fn a_failed_renewal_is_repeated_and_is_no_loss() {
     let _simulation = simulate(1);
@@ -152,6 +154,7 @@ async fn a_failed_renewal_is_repeated_and_is_no_loss() {
     assert_eq!((locks.counts().losses, guard.is_valid()), (0, true));
 }
 
+// T-27, T-28, T-29
 #[tokio::test(start_paused = true)]
 async fn work_is_dropped_at_the_local_deadline() {
     let _simulation = simulate(1);
@@ -214,6 +217,7 @@ async fn a_loss_that_the_server_tells_is_noticed_at_once() {
     assert!(matches!(guard.release().await, Err(Error::LeaseLost { .. })));
 }
 
+// T-32
 #[tokio::test(start_paused = true)]
 async fn a_release_whose_answer_was_lost_is_repeated_and_ok() {
     let _simulation = simulate(1);
@@ -224,6 +228,7 @@ async fn a_release_whose_answer_was_lost_is_repeated_and_ok() {
     assert_eq!((remote.released.load(Ordering::Relaxed), locks.counts().releases), (4, 1));
 }
 
+// T-33
 #[tokio::test(start_paused = true)]
 async fn a_release_sent_once_that_finds_nothing_is_a_loss() {
     let _simulation = simulate(1);
@@ -236,6 +241,7 @@ async fn a_release_sent_once_that_finds_nothing_is_a_loss() {
     assert_eq!((locks.counts().losses, locks.counts().releases), (1, 0));
 }
 
+// T-33
 #[tokio::test(start_paused = true)]
 async fn after_the_deadline_an_earlier_copy_proves_nothing() {
     let _simulation = simulate(1);
@@ -261,6 +267,7 @@ async fn a_release_without_an_answer_is_an_error_and_goes_on_in_the_background()
     assert!(remote.is_free("k").await, "long before the lease lapses");
 }
 
+// T-26, T-28, T-31
 #[tokio::test(start_paused = true)]
 async fn the_last_clone_releases_and_lost_does_not_fire_after_a_release() {
     let _simulation = simulate(1);
@@ -286,6 +293,7 @@ async fn the_last_clone_releases_and_lost_does_not_fire_after_a_release() {
     assert_eq!((remote.released.load(Ordering::Relaxed), locks.counts().losses), (1, 0));
 }
 
+// T-35
 #[tokio::test(start_paused = true)]
 async fn a_lease_left_to_expire_is_neither_renewed_nor_released() {
     let _simulation = simulate(1);
@@ -343,6 +351,7 @@ async fn run_releases_whatever_becomes_of_the_work() {
     assert_eq!(done.unwrap(), Some(1));
 }
 
+// T-27, T-38, T-39
 #[tokio::test(start_paused = true)]
 async fn defaults_and_bounds() {
     let _simulation = simulate(1);
@@ -362,6 +371,7 @@ async fn defaults_and_bounds() {
     );
 }
 
+// T-36, T-37
 #[test]
 fn a_guard_outlives_the_runtime_it_was_made_in() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -81,6 +81,7 @@ impl CacheSpace {
             clock: ClockSource::Boot,
             max_value: config.max_value.min(Bounds::of(config).max_value()),
             max_ttl: Some(Ttl::MAX),
+            default_ttl: config.cache_default_ttl.map(Ttl::as_duration),
             ttl_granularity: Duration::from_millis(1),
         }
     }

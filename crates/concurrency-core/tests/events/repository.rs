@@ -78,6 +78,7 @@ async fn one_that_never_was_is_the_default() {
     assert!(matches!(sums.load("").await, Err(Error::InvalidKey { .. })));
 }
 
+// T-40, T-41
 #[tokio::test(start_paused = true)]
 async fn the_newest_snapshot_and_the_tail() {
     let (store, sums) = counted_to(23).await;
@@ -100,6 +101,7 @@ async fn more_than_a_page_is_replayed() {
     assert_eq!((loaded.state, loaded.version), (Sum(2700), 2700));
 }
 
+// T-42, T-43
 #[tokio::test(start_paused = true)]
 async fn an_unusable_snapshot_is_discarded() {
     let (store, sums) = counted_to(12).await;
@@ -121,6 +123,7 @@ async fn an_unusable_snapshot_is_discarded() {
     assert_eq!(twice.state, Twice { sum: 24 });
 }
 
+// T-44, T-56
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_stands_in_for_what_was_truncated() {
     let (store, sums) = counted_to(12).await;
@@ -135,17 +138,21 @@ async fn a_snapshot_stands_in_for_what_was_truncated() {
     assert!(matches!(without, Err(Error::Truncated { first_available: 12, .. })), "{without:?}");
 }
 
+// T-45
 #[tokio::test(start_paused = true)]
 async fn older_schemas_are_upcast() {
     let store = store();
     store.append("s", vec![NewEvent::new("added.v1", r#""40""#)], AppendOptions::new()).await.unwrap();
     let sums = Repository::<Sum>::new(Arc::clone(&store));
     assert_eq!(sums.execute("s", add(2)).await.unwrap().state, Sum(42));
+    let stored = store.read("s", concurrency_core::ReadQuery::forwards(1)).await.unwrap();
+    assert_eq!((&*stored.events[0].event_type, &*stored.events[0].data), ("added.v1", &br#""40""#[..]));
     let unreadable = vec![NewEvent::new("added.v1", r#""forty""#)];
     store.append("s", unreadable, AppendOptions::new()).await.unwrap();
     assert!(matches!(sums.load("s").await, Err(Error::Decode { .. })));
 }
 
+// T-46
 #[tokio::test(start_paused = true)]
 async fn after_a_conflict_it_decides_again() {
     let store = store();
@@ -203,6 +210,7 @@ async fn conflicts_end_at_the_deadline() {
     assert!(sums.counts().conflicts >= 1);
 }
 
+// T-47
 #[tokio::test(start_paused = true)]
 async fn a_refusal_or_nothing_appends_nothing() {
     let (store, sums) = counted_to(3).await;

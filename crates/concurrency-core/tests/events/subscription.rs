@@ -22,6 +22,7 @@ async fn append(store: &dyn EventStore, stream: &str, types: &[&str]) {
     store.append(stream, events(types), AppendOptions::new()).await.unwrap();
 }
 
+// T-48, T-49
 #[tokio::test(start_paused = true)]
 async fn the_past_then_caught_up_then_live() {
     let store = store();
@@ -49,6 +50,7 @@ async fn an_empty_log_is_caught_up_at_once() {
     assert_eq!(subscription.checkpoint(), None);
 }
 
+// T-51
 #[tokio::test(start_paused = true)]
 async fn resuming_goes_on_after_the_checkpoint() {
     let store = store();
@@ -64,6 +66,7 @@ async fn resuming_goes_on_after_the_checkpoint() {
     assert!(Subscription::new(store, None).with_batch(1001).is_err());
 }
 
+// T-53
 #[tokio::test(start_paused = true)]
 async fn a_dropped_next_loses_nothing() {
     let store = store();
@@ -78,6 +81,7 @@ async fn a_dropped_next_loses_nothing() {
     }
 }
 
+// T-50
 #[tokio::test(start_paused = true)]
 async fn a_lost_wake_up_delays_and_loses_nothing() {
     let store = Tampered::new(store());
@@ -101,6 +105,7 @@ async fn short_pages_are_not_the_end() {
     assert_eq!(until_caught_up(&mut resumed).await, ["2", "3"]);
 }
 
+// T-53
 #[tokio::test(start_paused = true)]
 async fn after_an_error_it_goes_on_where_it_was() {
     let store = Tampered::new(store());
@@ -113,6 +118,7 @@ async fn after_an_error_it_goes_on_where_it_was() {
     assert_eq!(until_caught_up(&mut subscription).await, ["2"]);
 }
 
+// T-54
 #[tokio::test(start_paused = true)]
 async fn a_log_without_the_checkpoints_event_was_rewound() {
     let store = Tampered::new(store());
@@ -136,6 +142,7 @@ async fn a_log_without_the_checkpoints_event_was_rewound() {
     assert!(matches!(live.next().await, Err(Error::LogRewound)), "such a store is verified at each read");
 }
 
+// T-55
 #[tokio::test(start_paused = true)]
 async fn a_truncated_checkpoint_is_exempt() {
     let store = store();

@@ -107,6 +107,7 @@ impl Cache for Troubled {
     }
 }
 
+// T-13, T-40
 #[tokio::test(start_paused = true)]
 async fn a_loader_is_polled_on_a_miss_only() {
     let _simulation = simulate(1);
@@ -120,6 +121,7 @@ async fn a_loader_is_polled_on_a_miss_only() {
     assert!(matches!(cache.get_or_load("", never_polled()).await, Err(Error::InvalidKey { .. })));
 }
 
+// T-14, T-16
 #[tokio::test(start_paused = true)]
 async fn those_who_miss_together_share_one_load() {
     let _simulation = simulate(1);
@@ -146,6 +148,7 @@ async fn those_who_miss_together_share_one_load() {
     }
 }
 
+// T-16, T-18
 #[tokio::test(start_paused = true)]
 async fn a_loaders_error_reaches_all_and_stores_nothing() {
     let _simulation = simulate(1);
@@ -166,6 +169,7 @@ async fn a_loaders_error_reaches_all_and_stores_nothing() {
     assert_eq!(BootInstant::now(), before);
 }
 
+// T-17
 #[tokio::test(start_paused = true)]
 async fn a_dropped_or_panicking_leader_hands_over() {
     let _simulation = simulate(1);
@@ -199,6 +203,7 @@ async fn a_dropped_or_panicking_leader_hands_over() {
     }
 }
 
+// T-15
 #[tokio::test(start_paused = true)]
 async fn processes_load_one_at_a_time() {
     let _simulation = simulate(1);
@@ -214,6 +219,7 @@ async fn processes_load_one_at_a_time() {
     assert!(BootInstant::now().since(before) < SECOND);
 }
 
+// T-14
 #[tokio::test(start_paused = true)]
 async fn a_load_that_a_write_overtook_is_not_cached() {
     let _simulation = simulate(1);
@@ -241,6 +247,7 @@ async fn a_load_that_a_write_overtook_is_not_cached() {
     }
 }
 
+// T-20
 #[tokio::test(start_paused = true)]
 async fn the_near_tier_sees_own_writes_at_once_and_others_within_its_staleness() {
     let _simulation = simulate(1);
@@ -288,6 +295,7 @@ async fn an_answer_that_travels_while_the_key_is_removed_is_not_kept_near() {
     }
 }
 
+// T-21, T-22
 #[tokio::test(start_paused = true)]
 async fn an_old_value_is_served_if_loading_fails() {
     let _simulation = simulate(1);
@@ -307,6 +315,7 @@ async fn an_old_value_is_served_if_loading_fails() {
     assert!(matches!(cache.get_or_load("k", refused()).await, Err(Error::Load { .. })));
 }
 
+// T-23
 #[tokio::test(start_paused = true)]
 async fn jitter_only_shortens() {
     let _simulation = simulate(1);
@@ -322,13 +331,28 @@ async fn jitter_only_shortens() {
     assert!(lifetimes.iter().max().unwrap().saturating_sub(*lifetimes.iter().min().unwrap()) > SECOND * 10);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_components_default_ttl_is_jittered_and_kept_stale_like_any() {
+    let _simulation = simulate(1);
+    let memory = Memory::with_config(crate::MemoryConfig::new().cache_default_ttl(SECOND * 10)).unwrap();
+    let cache = numbers(&memory).with_stale_if_error(SECOND * 5).with_jitter(0.5);
+    cache.set("k", &1).await.unwrap();
+    let left = cache.shared().get_with_expiry("k").await.unwrap().unwrap().expires_in.unwrap();
+    assert!((SECOND * 10..SECOND * 15).contains(&left), "{left:?}");
+    tokio::time::advance(SECOND * 10).await;
+    assert_eq!(*cache.get_or_load("k", refused()).await.unwrap(), 1);
+    let never = numbers(&Memory::new()).with_stale_if_error(SECOND).with_jitter(0.5);
+    never.set("k", &1).await.unwrap();
+    tokio::time::advance(HOUR * 24 * 400).await;
+    assert_eq!(never.get("k").await.unwrap().as_deref(), Some(&1));
+}
+
 #[tokio::test]
 async fn options_that_cannot_be_kept_are_refused() {
     let cache = numbers(&Memory::new());
     let refused = [
-        cache.clone().with_jitter(0.1),
-        cache.clone().with_stale_if_error(SECOND),
         cache.clone().with_expiry(SECOND).with_jitter(1.1),
+        cache.clone().with_expiry(SECOND).with_jitter(f64::NAN),
         cache.clone().with_expiry(Duration::ZERO).with_stale_if_error(SECOND),
         cache.with_expiry(crate::Ttl::MAX).with_stale_if_error(SECOND),
     ];
@@ -339,6 +363,7 @@ async fn options_that_cannot_be_kept_are_refused() {
     }
 }
 
+// T-19
 #[tokio::test(start_paused = true)]
 async fn a_failing_cache_is_an_error_or_a_miss() {
     let _simulation = simulate(1);
@@ -363,6 +388,7 @@ async fn a_failing_cache_is_an_error_or_a_miss() {
     assert!(matches!(lenient.get("").await, Err(Error::InvalidKey { .. })));
 }
 
+// T-3, T-5
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_no_value_are_an_error_or_a_miss_and_stay() {
     let _simulation = simulate(1);
@@ -377,6 +403,7 @@ async fn bytes_that_are_no_value_are_an_error_or_a_miss_and_stay() {
     assert_eq!(strict.get("k").await.unwrap().as_deref(), Some(&3));
 }
 
+// T-4
 #[tokio::test(start_paused = true)]
 async fn a_value_that_cannot_be_encoded_is_an_error_and_blocks_nobody() {
     let _simulation = simulate(1);

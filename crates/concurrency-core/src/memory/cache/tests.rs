@@ -60,6 +60,21 @@ fn a_bound_by_bytes_counts_keys_and_values() {
 }
 
 #[test]
+fn a_scan_does_not_push_out_what_is_in_use() {
+    let cache = memory(MemoryConfig::new().cache_max_entries(1000)).cache("c").unwrap();
+    for i in 0..500 {
+        cache.set_now(&format!("used{i}"), text("v"), Expiry::Default).unwrap();
+    }
+    for i in 0..20_000 {
+        cache.set_now(&format!("scanned{i}"), text("v"), Expiry::Default).unwrap();
+        // Each of those in use is read once in 500 new keys.
+        cache.get_now(&format!("used{}", i % 500)).unwrap();
+    }
+    let kept = (0..500).filter(|i| cache.get_now(&format!("used{i}")).unwrap().is_some()).count();
+    assert!(kept > 450, "{kept} of 500");
+}
+
+#[test]
 fn what_does_not_fit_beside_its_bound_is_too_large() {
     let cache = memory(MemoryConfig::new().cache_max_bytes(10_000)).cache("c").unwrap();
     let limit = cache.capabilities().max_value;

@@ -64,6 +64,7 @@ async fn increments(counter: TypedState<u64>, times: u64) {
     }
 }
 
+// T-6, T-40
 #[tokio::test(start_paused = true)]
 async fn updates_of_one_view_queue_and_lose_nothing() {
     let _time = clock::simulate(1);
@@ -77,6 +78,7 @@ async fn updates_of_one_view_queue_and_lose_nothing() {
     assert_eq!(counter.shared.queue.len(), 0);
 }
 
+// T-6, T-7, T-8
 #[tokio::test(start_paused = true)]
 async fn updates_of_separate_views_repeat_and_lose_nothing() {
     let _time = clock::simulate(1);
@@ -91,6 +93,7 @@ async fn updates_of_separate_views_repeat_and_lose_nothing() {
     assert!(views.iter().map(|view| view.counts().conflicts).sum::<u64>() > 0, "nothing was contended");
 }
 
+// T-7
 #[tokio::test(start_paused = true)]
 async fn conflicts_are_repeated_until_the_deadline() {
     let _time = clock::simulate(1);
@@ -108,6 +111,7 @@ async fn conflicts_are_repeated_until_the_deadline() {
     assert!(runs > 10 && runs == counter.counts().conflicts, "{runs}");
 }
 
+// T-11
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_goes_to_the_caller() {
     let _time = clock::simulate(1);
@@ -146,6 +150,7 @@ async fn a_panicking_closure_leaves_nothing_locked() {
     assert_eq!(counter.update("k", |n| n.map_or(1, |_| 0)).await.unwrap().value, 1);
 }
 
+// T-10
 #[tokio::test(start_paused = true)]
 async fn the_lifetime_stays_unless_told_otherwise() {
     let _time = clock::simulate(1);
@@ -163,6 +168,7 @@ async fn the_lifetime_stays_unless_told_otherwise() {
     assert!(matches!(set(UpdateOptions::new().with_ttl(2 * Ttl::MAX)).await, Err(Error::InvalidArgument { .. })));
 }
 
+// T-9
 #[tokio::test(start_paused = true)]
 async fn a_closure_saves_deletes_or_keeps() {
     let counter = TypedState::<u64>::new(Memory::new().state_store("s").unwrap());
@@ -189,6 +195,7 @@ async fn a_refusal_and_a_fence_write_nothing() {
     assert_eq!(counter.load("k").await.unwrap().unwrap().value, 1);
 }
 
+// T-3, T-4, T-5
 #[tokio::test(start_paused = true)]
 async fn bytes_that_cannot_be_read_stay_and_what_cannot_be_written_is_not_sent() {
     let remote = Remote::new();
@@ -206,6 +213,21 @@ async fn bytes_that_cannot_be_read_stay_and_what_cannot_be_written_is_not_sent()
     assert_eq!(remote.saves.load(Ordering::Relaxed), 0);
 }
 
+// T-1
+#[tokio::test(start_paused = true)]
+async fn values_are_json_unless_another_codec_is_chosen() {
+    let numbers = TypedState::<Option<u64>>::new(Memory::new().state_store("s").unwrap());
+    numbers.save("k", &Some(7), SaveOptions::new()).await.unwrap();
+    assert_eq!(&*numbers.store().load("k").await.unwrap().unwrap().value, b"7");
+    #[cfg(feature = "messagepack")]
+    {
+        let packed = numbers.clone().with_codec(Codec::MessagePack);
+        packed.save("p", &None, SaveOptions::new()).await.unwrap();
+        assert_eq!(&*numbers.store().load("p").await.unwrap().unwrap().value, [0xc0]);
+    }
+}
+
+// T-12
 #[tokio::test(start_paused = true)]
 async fn views_of_one_store_share_a_commit() {
     let memory = Memory::new();
