@@ -17,6 +17,7 @@ pub struct Context<C: Component + ?Sized> {
     namespace: String,
     seed: u64,
     rng: Mutex<fastrand::Rng>,
+    slack: Duration,
 }
 
 impl<C: Component + ?Sized> fmt::Debug for Context<C> {
@@ -26,7 +27,7 @@ impl<C: Component + ?Sized> fmt::Debug for Context<C> {
 }
 
 impl<C: Component + ?Sized> Context<C> {
-    pub(crate) fn new(connect: Connect<C>, seed: u64) -> Self {
+    pub(crate) fn new(connect: Connect<C>, seed: u64, slack: Duration) -> Self {
         let unique = u128::from_be_bytes(concurrency_core::random::bytes());
         Self {
             connect,
@@ -34,6 +35,7 @@ impl<C: Component + ?Sized> Context<C> {
             namespace: format!("case-{unique:032x}"),
             seed,
             rng: Mutex::new(fastrand::Rng::with_seed(seed)),
+            slack,
         }
     }
 
@@ -90,6 +92,12 @@ impl<C: Component + ?Sized> Context<C> {
         while !end.has_passed() {
             clock::sleep_until(end.min(clock::BootInstant::now().after(Duration::from_secs(86_400 * 365)))).await;
         }
+    }
+
+    /// By how much what happens "at once" or "at" a moment may be late: 2 ms under virtual time, half a second otherwise.
+    #[must_use]
+    pub const fn slack(&self) -> Duration {
+        self.slack
     }
 
     /// Asks again and again, every 5 ms, until the answer is `Some`.

@@ -19,6 +19,11 @@ pub(crate) type Connect<C> = Arc<dyn Fn() -> Boxed<'static, Result<Client<C>>> +
 /// How long a case may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How late a thing may be that happens at once: a tick of tokio's timer on either side.
+const VIRTUAL_SLACK: Duration = Duration::from_millis(2);
+/// How late it may be on a loaded machine.
+const REAL_SLACK: Duration = Duration::from_millis(500);
+
 /// What time a backend lives by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
@@ -114,7 +119,7 @@ impl<C: Component + ?Sized> Harness<C> {
         let runtime = builder.enable_all().build().expect("a runtime starts");
         let verdict = runtime.block_on(async {
             let _simulation = simulated.then(|| clock::simulate(seed));
-            let cx = Context::new(self.connect, seed);
+            let cx = Context::new(self.connect, seed, if simulated { VIRTUAL_SLACK } else { REAL_SLACK });
             let component = cx.open().await;
             let backend = cx.client().await.has_backend();
             let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
