@@ -1,13 +1,21 @@
 //! The suite on the backends that were asked for, and a table of how it went.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::File,
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use concurrency_conformance::Verdict;
+use concurrency_conformance::{Component, Harness, Histories, Verdict};
 use serde::Serialize;
 
 use crate::{
     backends::{self, Target},
-    kinds::{self, Listed},
+    kinds::{self, Listed, Start},
     options::Options,
 };
 
@@ -25,10 +33,18 @@ struct Line {
 pub(crate) fn run(options: &Options) -> ExitCode {
     let (targets, not_run) = pick(options);
     crate::silence_panics();
+    let histories = match options.history.as_deref().map(File::create).transpose() {
+        Ok(file) => file.map(collect),
+        Err(error) => {
+            eprintln!("error: the file for histories: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut lines = Vec::new();
     for target in targets {
+        let recording = Recording { target, histories: histories.clone() };
         for seed in options.seed..options.seed + options.rounds.unwrap_or(1) {
-            run_on(target, options, seed, &mut lines);
+            run_on(&recording, options, seed, &mut lines);
         }
     }
     print!("{}", table(&lines));
@@ -52,6 +68,30 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         println!("nothing was run");
     }
     ExitCode::from(u8::from(failed > 0 || passed == 0 || required))
+}
+
+/// A backend whose recorded histories are collected.
+struct Recording {
+    target: &'static Target,
+    histories: Option<Histories>,
+}
+
+impl Start for Recording {
+    fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
+        let harness = self.target.harness();
+        match &self.histories {
+            Some(histories) => harness.with_histories(Arc::clone(histories)),
+            None => harness,
+        }
+    }
+}
+
+fn collect(file: File) -> Histories {
+    let file = Mutex::new(file);
+    Arc::new(move |lines| {
+        let written = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(lines);
+        written.expect("the file for histories takes what is written");
+    })
 }
 
 /// How the cases of one backend went.
@@ -82,12 +122,13 @@ fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, &'static str)>
     (targets, not_run)
 }
 
-fn run_on(target: &'static Target, options: &Options, seed: u64, lines: &mut Vec<Line>) {
+fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<Line>) {
     let wanted = |case: &Listed| {
         let path = format!("{}::{}::{}", case.kind, case.group, case.name);
         (options.levels.is_empty() || options.levels.contains(&case.level)) && path.contains(&options.case)
     };
-    kinds::run(target, seed, &wanted, &mut |case, verdict| {
+    let target = recording.target;
+    kinds::run(recording, seed, &wanted, &mut |case, verdict| {
         let (verdict, why) = match verdict {
             Verdict::Passed => ("passed", None),
             Verdict::NotDeclared => ("not declared", None),

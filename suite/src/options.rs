@@ -16,6 +16,7 @@ usage: cargo xtask conformance [OPTION ..]
   --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
   --via HOW        containers, local or url: where servers come from; the backends of this version need none
   --report FILE    write the verdicts as JSON (FILE.json) or Markdown (FILE.md)
+  --history FILE   write what level 4 records as JSON lines, one operation a line, for other checkers
   --list           print all cases and mutants with the sentences that they name, as JSON";
 
 /// What is to be done.
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) require: Vec<String>,
     /// Where to write the verdicts.
     pub(crate) report: Option<PathBuf>,
+    /// Where to write recorded histories.
+    pub(crate) history: Option<PathBuf>,
 }
 
 impl Options {
@@ -72,6 +75,7 @@ impl Options {
             mutant: String::new(),
             require: Vec::new(),
             report: None,
+            history: None,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -87,6 +91,7 @@ impl Options {
                 Long("require") => options.require.push(parser.value()?.string()?),
                 Long("via") => via(&parser.value()?.string()?)?,
                 Long("report") => options.report = Some(parser.value()?.into()),
+                Long("history") => options.history = Some(parser.value()?.into()),
                 Long("list") => options.command = Command::List,
                 Long("help") | Short('h') => options.command = Command::Help,
                 other => return Err(other.unexpected()),

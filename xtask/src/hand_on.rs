@@ -45,6 +45,7 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
   --via HOW         containers, local or url: where servers come from (the backends of this version need none)
   --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
+  --history FILE    what level 4 records, as JSON lines, one operation a line, for other checkers
   --list            all cases and mutants with the sentences that they name, as JSON
 
 Exit code: 0 all passed, 1 something failed or nothing was run, anything else: it could not be started as asked.

@@ -8,7 +8,12 @@ use std::{
 
 use concurrency_core::{Backend, Result, clock};
 
-use crate::{Component, harness::Connect};
+use crate::{
+    Component,
+    harness::Connect,
+    history::History,
+    linear::{self, Judged, Model},
+};
 
 /// What a case is handed: components in a namespace of its own, the passing of time, and randomness from a seed.
 pub struct Context<C: Component + ?Sized> {
@@ -18,7 +23,11 @@ pub struct Context<C: Component + ?Sized> {
     seed: u64,
     rng: Mutex<fastrand::Rng>,
     slack: Duration,
+    histories: Option<Histories>,
 }
+
+/// Takes the lines of recorded histories, as many as one case recorded at a time.
+pub type Histories = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl<C: Component + ?Sized> fmt::Debug for Context<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +36,7 @@ impl<C: Component + ?Sized> fmt::Debug for Context<C> {
 }
 
 impl<C: Component + ?Sized> Context<C> {
-    pub(crate) fn new(connect: Connect<C>, seed: u64, slack: Duration) -> Self {
+    pub(crate) fn new(connect: Connect<C>, seed: u64, slack: Duration, histories: Option<Histories>) -> Self {
         let unique = u128::from_be_bytes(concurrency_core::random::bytes());
         Self {
             connect,
@@ -36,6 +45,7 @@ impl<C: Component + ?Sized> Context<C> {
             seed,
             rng: Mutex::new(fastrand::Rng::with_seed(seed)),
             slack,
+            histories,
         }
     }
 
@@ -113,6 +123,20 @@ impl<C: Component + ?Sized> Context<C> {
             assert!(!deadline.has_passed(), "{what}: not within {within:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Judges what was recorded, after handing it to whoever collects histories.
+    ///
+    /// # Panics
+    /// If it is not linearizable, with the operation that fits nowhere.
+    pub fn judge<M: Model>(&self, case: &str, history: &History<M>) -> Judged {
+        if let Some(histories) = &self.histories {
+            let mut lines = Vec::new();
+            let name = format!("{}::{case}, seed {}, {}", C::KIND, self.seed, self.namespace);
+            history.write(&name, &mut lines).expect("memory takes all");
+            histories(&lines);
+        }
+        linear::check(history).unwrap_or_else(|rejected| panic!("{rejected}"))
     }
 
     /// Where the case's randomness comes from.

@@ -9,6 +9,7 @@ mod expected;
 mod fence;
 mod given;
 mod global;
+mod histories;
 mod idempotent;
 mod model;
 mod races;
@@ -155,5 +156,10 @@ suite! { $ EventStore, event, event_store;
             "E-18", "E-20", "E-21", "E-23", "E-24", "E-25", "E-26", "E-27", "E-28", "E-29", "E-34", "E-38", "E-39",
             "E-40", "E-41", "E-42", "E-52",
         ];
+    }
+    histories {
+        streams_are_linearizable 4 ["E-1", "E-2", "E-3", "E-7", "E-8", "E-9", "E-11", "E-12", "E-25"];
+        repeated_appends_are_linearizable 4 ["E-15", "E-17", "E-18", "E-19", "E-20"];
+        the_global_order_has_no_gaps 4 ["E-29", "E-31", "E-32", "E-33", "E-34"];
     }
 }

@@ -11,7 +11,7 @@ use concurrency_core::{Backend, Boxed, Result, clock};
 
 use crate::{
     Case, Client, Component, Context, Declared, Level, Running,
-    context::{OpenComponent, Source},
+    context::{Histories, OpenComponent, Source},
 };
 
 pub(crate) type Connect<C> = Arc<dyn Fn() -> Boxed<'static, Result<Client<C>>> + Send + Sync>;
@@ -38,6 +38,7 @@ pub enum Time {
 pub struct Harness<C: Component + ?Sized> {
     connect: Connect<C>,
     time: Time,
+    histories: Option<Histories>,
 }
 
 impl<C: Component + ?Sized> fmt::Debug for Harness<C> {
@@ -57,7 +58,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let backend = connect();
             Box::pin(async move { Ok(Client::new(Source::Backend(backend.await?))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real }
+        Self { connect: Arc::new(connect), time: Time::Real, histories: None }
     }
 
     /// A single component: each call of `open` gives it in that namespace, over the same data for the same name.
@@ -70,13 +71,20 @@ impl<C: Component + ?Sized> Harness<C> {
             let open = Arc::clone(&open);
             Box::pin(async move { Ok(Client::new(Source::Component(open))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real }
+        Self { connect: Arc::new(connect), time: Time::Real, histories: None }
     }
 
     /// Lives by virtual time.
     #[must_use]
     pub fn with_virtual_time(mut self) -> Self {
         self.time = Time::Virtual;
+        self
+    }
+
+    /// Hands every history that a case of level 4 records to `histories`, as JSON lines, before it is judged.
+    #[must_use]
+    pub fn with_histories(mut self, histories: Histories) -> Self {
+        self.histories = Some(histories);
         self
     }
 
@@ -119,7 +127,8 @@ impl<C: Component + ?Sized> Harness<C> {
         let runtime = builder.enable_all().build().expect("a runtime starts");
         let verdict = runtime.block_on(async {
             let _simulation = simulated.then(|| clock::simulate(seed));
-            let cx = Context::new(self.connect, seed, if simulated { VIRTUAL_SLACK } else { REAL_SLACK });
+            let slack = if simulated { VIRTUAL_SLACK } else { REAL_SLACK };
+            let cx = Context::new(self.connect, seed, slack, self.histories);
             let component = cx.open().await;
             let backend = cx.client().await.has_backend();
             let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };

@@ -9,16 +9,27 @@
 //!  "call":{"save":{"value":17,"when":{"match":9},"fence":null}},"answer":{"ok":{"saved":{"version":10}}}}
 //! ```
 
+mod cache;
+mod event;
+mod lock;
+mod state;
+
 use std::{
     collections::{BTreeMap, HashMap},
     hash::Hash,
     io::{self, BufRead, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
+use bytes::Bytes;
 use concurrency_core::{Error, Outcome, clock::BootInstant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use self::{cache::RecordedCache, event::RecordedEvents, lock::RecordedLock, state::RecordedState};
 use crate::linear::Model;
 
 /// One call of one client and its answer.
@@ -134,12 +145,19 @@ impl<M: Model> History<M> {
 /// Notes operations of concurrent clients. Clones note into the same history.
 #[derive(Debug)]
 pub struct Recorder<M: Model> {
-    operations: Arc<Mutex<Vec<OperationOf<M>>>>,
+    noted: Arc<Noted<M>>,
+}
+
+#[derive(Debug)]
+struct Noted<M: Model> {
+    operations: Mutex<Vec<OperationOf<M>>>,
+    under_way: AtomicU64,
+    met: AtomicU64,
 }
 
 impl<M: Model> Clone for Recorder<M> {
     fn clone(&self) -> Self {
-        Self { operations: Arc::clone(&self.operations) }
+        Self { noted: Arc::clone(&self.noted) }
     }
 }
 
@@ -153,12 +171,16 @@ impl<M: Model> Recorder<M> {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self { operations: Arc::default() }
+        let (under_way, met) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { noted: Arc::new(Noted { operations: Mutex::new(Vec::new()), under_way, met }) }
     }
 
     /// Begins an operation: look at the clock, then send. Dropped before [`Open::end`], it is noted as an operation that
     /// may have had its effect, and may still have it.
     pub fn begin(&self, client: u32, key: &str, call: M::Call) -> Open<M> {
+        if self.noted.under_way.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.noted.met.fetch_add(1, Ordering::Relaxed);
+        }
         let operation = Operation {
             client,
             key: key.into(),
@@ -170,6 +192,12 @@ impl<M: Model> Recorder<M> {
         Open { recorder: self.clone(), operation: Some(operation) }
     }
 
+    /// How many operations began while another was under way, on whatever key.
+    #[must_use]
+    pub fn met(&self) -> u64 {
+        self.noted.met.load(Ordering::Relaxed)
+    }
+
     /// What was noted so far.
     #[must_use]
     pub fn history(&self) -> History<M> {
@@ -177,7 +205,12 @@ impl<M: Model> Recorder<M> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<OperationOf<M>>> {
-        self.operations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.operations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, operation: OperationOf<M>) {
+        self.noted.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.lock().push(operation);
     }
 }
 
@@ -191,18 +224,32 @@ pub struct Open<M: Model> {
 
 impl<M: Model> Open<M> {
     /// Notes its answer, at this time.
-    pub fn end(mut self, answer: Answer<M::Answer>) {
+    pub fn end(self, answer: Answer<M::Answer>) {
+        let call = self.operation.as_ref().expect("it has not ended").call.clone();
+        self.end_as(call, answer);
+    }
+
+    /// Notes its answer, or the error that says nothing about what is stored, at this time.
+    pub fn close(self, answer: Result<M::Answer, Error>) -> Answer<M::Answer> {
+        let answer = answer.map_or_else(|error| Answer::failed(&error), Answer::Ok);
+        self.end(answer.clone());
+        answer
+    }
+
+    /// Notes it as another call than it began as: as what its answer says that it came to.
+    pub fn end_as(mut self, call: M::Call, answer: Answer<M::Answer>) {
         let mut operation = self.operation.take().expect("an operation ends once");
         operation.returned = Some(now());
+        operation.call = call;
         operation.answer = answer;
-        self.recorder.lock().push(operation);
+        self.recorder.note(operation);
     }
 }
 
 impl<M: Model> Drop for Open<M> {
     fn drop(&mut self) {
         if let Some(operation) = self.operation.take() {
-            self.recorder.lock().push(operation);
+            self.recorder.note(operation);
         }
     }
 }
@@ -210,12 +257,23 @@ impl<M: Model> Drop for Open<M> {
 /// Nanoseconds of the boot clock.
 #[must_use]
 pub fn now() -> u64 {
-    u64::try_from(BootInstant::now().since_boot().as_nanos()).expect("a machine runs for less than 584 years")
+    nanos(BootInstant::now().since_boot())
+}
+
+/// Nanoseconds; what is longer than 584 years is cut to that.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Small integers in place of tokens: 1, 2, 3 in the order in which they are first seen. Clones share the numbers.
 #[derive(Debug)]
-pub struct Numbers<T>(Arc<Mutex<HashMap<T, u64>>>);
+pub struct Numbers<T>(Arc<Mutex<Numbered<T>>>);
+
+#[derive(Debug)]
+struct Numbered<T> {
+    numbers: HashMap<T, u64>,
+    tokens: Vec<T>,
+}
 
 impl<T> Clone for Numbers<T> {
     fn clone(&self) -> Self {
@@ -225,18 +283,41 @@ impl<T> Clone for Numbers<T> {
 
 impl<T> Default for Numbers<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Numbered { numbers: HashMap::new(), tokens: Vec::new() })))
     }
 }
 
-impl<T: Eq + Hash> Numbers<T> {
+impl<T: Eq + Hash + Clone> Numbers<T> {
     /// The number of `token`.
     #[must_use]
     pub fn of(&self, token: T) -> u64 {
-        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = numbers.len() as u64 + 1;
-        *numbers.entry(token).or_insert(next)
+        let mut numbered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = numbered.numbers.get(&token) {
+            return *number;
+        }
+        numbered.tokens.push(token.clone());
+        let number = numbered.tokens.len() as u64;
+        numbered.numbers.insert(token, number);
+        number
     }
+
+    /// The token of a number that was given.
+    #[must_use]
+    pub fn token(&self, number: u64) -> Option<T> {
+        let numbered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        numbered.tokens.get(index).cloned()
+    }
+}
+
+/// A value of a history as the bytes that are stored, and back.
+fn bytes_of(value: u64) -> Bytes {
+    Bytes::copy_from_slice(&value.to_be_bytes())
+}
+
+/// What was written by [`bytes_of`]; anything else is a value that nobody wrote.
+fn value_of(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(u64::MAX, u64::from_be_bytes)
 }
 
 /// What calls and answers of histories are.
@@ -269,5 +350,6 @@ mod tests {
     fn numbers_stay() {
         let numbers = Numbers::default();
         assert_eq!((numbers.of("x"), numbers.of("y"), numbers.clone().of("x")), (1, 2, 1));
+        assert_eq!((numbers.token(2), numbers.token(0), numbers.token(3)), (Some("y"), None, None));
     }
 }

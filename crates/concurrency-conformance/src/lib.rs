@@ -40,6 +40,7 @@ mod registry;
 
 mod component;
 mod context;
+mod crowd;
 mod harness;
 pub mod history;
 pub mod linear;
@@ -52,7 +53,7 @@ pub mod state;
 
 pub use self::{
     component::{Component, Declared},
-    context::{Client, Context},
+    context::{Client, Context, Histories},
     harness::{Harness, Time, Verdict, test},
     registry::{Case, Level, Running},
 };

@@ -4,6 +4,7 @@ mod claims;
 mod exclusion;
 mod guards;
 mod hand_over;
+mod histories;
 mod inputs;
 mod model;
 mod race;
@@ -137,5 +138,9 @@ suite! { $ Lock, lock, lock;
     }
     model {
         random_sequences_agree_with_the_model 3 ["L-6", "L-7", "L-11", "L-15", "L-17", "L-20", "L-21", "L-24", "L-58"];
+    }
+    histories {
+        leases_are_linearizable 4
+            ["L-4", "L-6", "L-11", "L-12", "L-13", "L-15", "L-16", "L-20", "L-21", "L-24", "L-59", "L-61"];
     }
 }

@@ -7,6 +7,7 @@ mod conditions;
 mod expiry;
 mod fences;
 mod fixture;
+mod histories;
 pub(crate) mod inputs;
 mod keys;
 mod listing;
@@ -182,5 +183,11 @@ suite! { $ StateStore, state, state_store;
         every_call_after_close_is_closed 1 ["G-75"] if |d| d.backend;
         closing_twice_is_fine 1 ["G-76"] if |d| d.backend;
         a_dropped_call_leaves_nothing_behind 1 ["G-28", "G-29"];
+    }
+    histories {
+        registers_are_linearizable 4
+            ["S-1", "S-7", "S-8", "S-10", "S-11", "S-13", "S-15", "S-16", "S-17", "S-18", "S-19", "S-21"];
+        fenced_registers_are_linearizable 4 ["S-47", "S-48", "S-50", "S-51", "S-52", "S-56"] if |d| d.fencing;
+        commits_are_linearizable_on_each_key 4 ["S-17", "S-34", "S-36", "S-38", "S-39"] if |d| d.commit;
     }
 }

@@ -122,6 +122,9 @@ impl fmt::Display for LockState {
     }
 }
 
+/// No owner's number.
+const NOBODY: u64 = u64::MAX;
+
 /// For how long a request asks.
 #[derive(Clone, Copy)]
 struct Span {
@@ -202,8 +205,12 @@ impl LockState {
         ours.then(|| Self { lease: None, ..self.at(window) })
     }
 
-    /// Unchanged, where somebody but `owner` under `token` may hold it.
+    /// Unchanged, where somebody but `owner` under `token` may hold it: as the history says, or for a moment somebody in the
+    /// queue who gives it up again, because its time is over.
     fn held_by_other(&self, owner: u64, token: Option<u64>, window: Window) -> Option<Self> {
+        if window.contended && self.free(window).is_some() {
+            return Some(self.at(window));
+        }
         let lease = self.lease.as_ref()?;
         let other = lease.owner != owner || (token.is_some() && lease.token != token);
         (other && lease.may_live(window)).then(|| self.at(window))
@@ -221,7 +228,7 @@ fn ask(state: &LockState, owner: u64, span: Span, answer: Option<&LockAnswer>, w
             // A grant whose answer comes past its own local deadline is given back and counts as not granted.
             let margin = 10_000_000 + span.ttl / 100;
             let late = window.returned.saturating_sub(window.from) >= span.ttl.saturating_sub(margin);
-            let excused = (window.contended || late).then(|| state.at(window));
+            let excused = late.then(|| state.at(window));
             let given_back = late.then(|| state.grant_unseen(owner, span, window)).flatten();
             let refused = excused.or_else(|| state.held_by_other(owner, None, window));
             refused.into_iter().chain(given_back).collect()
@@ -277,23 +284,29 @@ impl Model for LockModel {
                 Some(LockAnswer::HeldByOther) => state.held_by_other(owner, token, window),
                 Some(_) => None,
             }),
-            LockCall::Holder => one(match answer {
-                Some(LockAnswer::Holder { token: None }) => state.free(window),
+            LockCall::Holder => match answer {
+                Some(LockAnswer::Holder { token: None }) => one(state.free(window)),
                 Some(&LockAnswer::Holder { token: Some(token) }) => state.shown(token, window),
-                _ => None,
-            }),
+                _ => Vec::new(),
+            },
         }
     }
 }
 
 impl LockState {
     /// After an inspection that showed this token.
-    fn shown(&self, token: u64, window: Window) -> Option<Self> {
-        let lease = self.lease.as_ref().filter(|lease| lease.is(lease.owner, Some(token)) && lease.may_live(window))?;
-        if lease.token.is_none() && token <= self.last {
-            return None;
-        }
-        let lease = Live { token: Some(token), ..lease.clone() };
-        Some(Self { now: window.from, last: self.last.max(token), lease: Some(lease) })
+    fn shown(&self, token: u64, window: Window) -> Vec<Self> {
+        let known = self.lease.as_ref().filter(|lease| lease.is(lease.owner, Some(token)) && lease.may_live(window));
+        let named = known.filter(|lease| lease.token.is_some() || token > self.last).map(|lease| {
+            let lease = Live { token: Some(token), ..lease.clone() };
+            Self { now: window.from, last: self.last.max(token), lease: Some(lease) }
+        });
+        // Handed to somebody in the queue whose time is over, who gives it up at any time: no answer names this token.
+        let handed = if window.contended && token > self.last { self.free(window) } else { None };
+        let passing = handed.map(|free| {
+            let lease = Live { owner: NOBODY, token: Some(token), ends: (free.now, u64::MAX) };
+            Self { last: token, lease: Some(lease), ..free }
+        });
+        named.into_iter().chain(passing).collect()
     }
 }

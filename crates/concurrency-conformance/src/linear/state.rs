@@ -76,7 +76,7 @@ pub enum StateAnswer {
         /// Whether there was a value.
         existed: bool,
     },
-    /// The check held, or the mark was raised.
+    /// The check held, the mark was raised, or a commit deleted the key.
     Done,
     /// The precondition was refused.
     Conflict,
@@ -165,7 +165,8 @@ impl Model for StateModel {
             (StateCall::Delete { when, fence }, Some(Deleted { existed })) if *existed == state.value.is_some() => {
                 state.write(None, *when, *fence)
             }
-            (StateCall::Delete { when, fence }, None) => state.write(None, *when, *fence),
+            // A commit does not say whether the key that it deleted existed.
+            (StateCall::Delete { when, fence }, Some(Done) | None) => state.write(None, *when, *fence),
             (StateCall::Save { when, fence, .. } | StateCall::Delete { when, fence }, Some(Conflict)) => {
                 same(state.passes(*fence) && !state.holds(*when))
             }
