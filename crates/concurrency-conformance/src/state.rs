@@ -11,7 +11,10 @@ mod histories;
 pub(crate) mod inputs;
 mod keys;
 mod listing;
+mod model;
+mod races;
 mod reading;
+mod typed;
 mod values;
 
 use self::{
@@ -183,6 +186,45 @@ suite! { $ StateStore, state, state_store;
         every_call_after_close_is_closed 1 ["G-75"] if |d| d.backend;
         closing_twice_is_fine 1 ["G-76"] if |d| d.backend;
         a_dropped_call_leaves_nothing_behind 1 ["G-28", "G-29"];
+    }
+    typed {
+        values_are_stored_as_json 1 ["T-1"];
+        what_is_saved_is_loaded 1 ["T-2"];
+        undecodable_bytes_are_an_error_and_stay 1 ["T-3"];
+        unencodable_values_are_not_sent 1 ["T-4"];
+        codec_errors_quote_no_value 1 ["T-5", "G-51"];
+        update_starts_again_from_what_is_there 1 ["T-6", "T-8"];
+        update_ends_at_its_deadline 2 ["T-7", "T-40"];
+        update_saves_deletes_or_keeps 1 ["T-9"];
+        update_may_refuse_and_be_fenced 1 ["T-9", "S-47"];
+        update_keeps_the_lifetime_unless_told_otherwise 1 ["T-10"] if |d| d.max_ttl.is_some();
+        a_panicking_closure_leaves_nothing_locked 1 ["G-28", "T-6"];
+        views_of_one_store_share_a_commit 1 ["T-12"] if |d| d.commit;
+        a_view_counts_what_it_does 1 ["T-40"];
+    }
+    races {
+        no_update_by_compare_and_swap_is_lost 2 ["S-17"];
+        one_of_many_creates 2 ["S-18"];
+        one_of_many_replaces 2 ["S-17"];
+        one_of_many_deletes_or_replaces 2 ["S-17", "S-21"];
+        commits_in_any_order_conserve_the_sum 2 ["S-34", "S-39"] if |d| d.commit;
+        load_many_sees_all_of_a_commit_or_nothing 2 ["S-5", "S-34"] if |d| d.commit && d.snapshot_reads;
+        a_check_keeps_what_it_checked_from_changing 2 ["S-36"] if |d| d.commit;
+        pages_are_whole_under_concurrent_writes 2 ["S-43", "S-44"] if |d| d.list;
+        tokens_never_go_back 2 ["S-47", "S-48"] if |d| d.fencing;
+        concurrent_updates_lose_nothing 2 ["T-6"];
+    }
+    model {
+        random_operations_agree_with_memory 3 [
+            "S-69", "S-1", "S-2", "S-7", "S-8", "S-10", "S-11", "S-12", "S-13", "S-14", "S-15", "S-16", "S-19", "S-20",
+            "S-21", "S-22", "S-23", "S-24", "S-28", "S-29", "S-31", "S-34", "S-36", "S-38", "S-40", "S-41", "S-47", "S-48",
+            "S-50", "S-51", "S-52", "S-56", "S-71",
+        ];
+        random_lifetimes_agree_with_memory 3 [
+            "S-69", "S-25", "S-26", "S-27", "S-12", "S-13", "S-16", "S-20", "S-22", "S-37", "S-52", "G-19", "G-20", "G-21",
+            "G-24", "G-25",
+        ] if |d| d.virtual_time && d.max_ttl.is_some();
+        random_batches_agree_with_memory 3 ["S-69", "S-2", "S-24", "S-28", "S-29", "S-31", "S-34", "S-35", "S-38", "S-40"];
     }
     histories {
         registers_are_linearizable 4

@@ -7,11 +7,11 @@ use super::fixture::{
 };
 
 /// Batches of more keys than this are not tried.
-pub const LARGEST_BATCH: usize = 20_000;
+pub(super) const LARGEST_BATCH: usize = 20_000;
 /// Batches of more bytes than this are not tried.
-pub const LARGEST_SUM: usize = 512 << 20;
+pub(super) const LARGEST_SUM: usize = 512 << 20;
 
-pub async fn a_repeated_key_refuses_a_delete_many(cx: Cx) {
+pub(super) async fn a_repeated_key_refuses_a_delete_many(cx: Cx) {
     let store = cx.open().await;
     let (a, b) = (put(&*store, "a", "v").await, put(&*store, "b", "v").await);
     for keys in [&["a", "a"][..], &["a", "b", "a"], &["missing", "a", "missing"]] {
@@ -21,7 +21,7 @@ pub async fn a_repeated_key_refuses_a_delete_many(cx: Cx) {
     assert_holds(&*store, "b", "v", Some(b), "after the refusals").await;
 }
 
-pub async fn a_repeated_key_refuses_every_entry_of_a_save_many(cx: Cx) {
+pub(super) async fn a_repeated_key_refuses_every_entry_of_a_save_many(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "b", "old").await;
     for keys in [&["a", "a"][..], &["a", "b", "a"], &["b", "a", "c", "c"]] {
@@ -36,7 +36,7 @@ pub async fn a_repeated_key_refuses_every_entry_of_a_save_many(cx: Cx) {
     assert_holds(&*store, "b", "old", Some(version), "after the refusals").await;
 }
 
-pub async fn save_many_answers_in_request_order(cx: Cx) {
+pub(super) async fn save_many_answers_in_request_order(cx: Cx) {
     let store = cx.open().await;
     let keys: Vec<String> = (0..50).map(|i| format!("k{}", (i * 7) % 50)).collect();
     let saves = keys.iter().map(|key| Save::new(key, Bytes::from(key.clone()), PLAIN.if_absent())).collect();
@@ -49,7 +49,7 @@ pub async fn save_many_answers_in_request_order(cx: Cx) {
     assert!(store.save_many(Vec::new()).await.is_empty(), "no entries have no answers");
 }
 
-pub async fn each_entry_of_a_save_many_is_applied_on_its_own(cx: Cx) {
+pub(super) async fn each_entry_of_a_save_many_is_applied_on_its_own(cx: Cx) {
     let store = cx.open().await;
     let live = put(&*store, "live", "old").await;
     let stale = put(&*store, "stale", "old").await;
@@ -77,7 +77,7 @@ pub async fn each_entry_of_a_save_many_is_applied_on_its_own(cx: Cx) {
     }
 }
 
-pub async fn too_many_keys_are_refused(cx: Cx) {
+pub(super) async fn too_many_keys_are_refused(cx: Cx) {
     let store = cx.open().await;
     let limit = store.capabilities().max_batch_keys;
     let keys: Vec<String> = (0..=limit).map(|i| format!("k{i}")).collect();
@@ -93,7 +93,7 @@ pub async fn too_many_keys_are_refused(cx: Cx) {
     assert_missing(&*store, "k1", "after the refusals").await;
 }
 
-pub async fn as_many_keys_as_declared_are_accepted(cx: Cx) {
+pub(super) async fn as_many_keys_as_declared_are_accepted(cx: Cx) {
     let store = cx.open().await;
     let limit = store.capabilities().max_batch_keys;
     let keys: Vec<String> = (0..limit).map(|i| format!("k{i}")).collect();
@@ -113,7 +113,7 @@ fn heavy(store: &dyn StateStore) -> Vec<Save> {
     (0..count).map(|i| Save::new(format!("k{i}"), each.clone(), PLAIN)).collect()
 }
 
-pub async fn too_many_bytes_together_are_refused(cx: Cx) {
+pub(super) async fn too_many_bytes_together_are_refused(cx: Cx) {
     let store = cx.open().await;
     put(&*store, "k0", "old").await;
     for answer in store.save_many(heavy(&*store)).await {
@@ -126,7 +126,7 @@ pub async fn too_many_bytes_together_are_refused(cx: Cx) {
     assert!(store.save_many(fits).await.iter().all(Result::is_ok), "one entry less fits");
 }
 
-pub async fn a_save_many_keeps_each_rule_of_a_save(cx: Cx) {
+pub(super) async fn a_save_many_keeps_each_rule_of_a_save(cx: Cx) {
     let store = cx.open().await;
     let mut versions = Vec::new();
     for round in 0..3 {

@@ -2,14 +2,14 @@
 
 use std::{
     pin::pin,
-    task::{Context as Wakeup, Poll, Waker},
+    task::{Context as Wakeup, Waker},
 };
 
 use concurrency_core::{DeleteOptions, Error, FencingToken, ListQuery, Precondition, Save, StateStore, Write};
 
 use super::fixture::{Cx, PLAIN, assert_holds, put, refused};
 
-pub async fn every_call_after_close_is_closed(cx: Cx) {
+pub(super) async fn every_call_after_close_is_closed(cx: Cx) {
     let (client, other) = (cx.new_client().await, cx.open().await);
     let store = client.open(cx.namespace()).expect("the store opens");
     let version = put(&*store, "k", "v").await;
@@ -42,7 +42,7 @@ pub async fn every_call_after_close_is_closed(cx: Cx) {
     assert_holds(&*other, "k", "v", Some(version), "at another client after all this").await;
 }
 
-pub async fn closing_twice_is_fine(cx: Cx) {
+pub(super) async fn closing_twice_is_fine(cx: Cx) {
     let (client, other) = (cx.new_client().await, cx.open().await);
     let store = client.open(cx.namespace()).expect("the store opens");
     for _ in 0..3 {
@@ -53,7 +53,7 @@ pub async fn closing_twice_is_fine(cx: Cx) {
 }
 
 /// Each call is polled some times and dropped, and then other calls must get their own answers.
-pub async fn a_dropped_call_leaves_nothing_behind(cx: Cx) {
+pub(super) async fn a_dropped_call_leaves_nothing_behind(cx: Cx) {
     let store = cx.open().await;
     let names: Vec<String> = (0..10).map(|i| format!("k{i}")).collect();
     for (i, key) in names.iter().enumerate() {
@@ -78,7 +78,7 @@ fn poll_and_drop<T>(times: usize, call: impl Future<Output = T>) {
     let mut call = pin!(call);
     let mut wakeup = Wakeup::from_waker(Waker::noop());
     for _ in 0..times {
-        if let Poll::Ready(_) = call.as_mut().poll(&mut wakeup) {
+        if call.as_mut().poll(&mut wakeup).is_ready() {
             return;
         }
     }

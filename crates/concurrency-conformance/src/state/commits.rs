@@ -19,7 +19,7 @@ async fn commit(store: &dyn StateStore, writes: Vec<Write>) -> Version {
     store.commit(writes).await.unwrap_or_else(|e| panic!("{e} for {text}"))
 }
 
-pub async fn a_commit_applies_all_its_writes(cx: Cx) {
+pub(super) async fn a_commit_applies_all_its_writes(cx: Cx) {
     let store = cx.open().await;
     let (old, gone) = (put(&*store, "old", "old").await, put(&*store, "gone", "v").await);
     put(&*store, "beside", "v").await;
@@ -39,7 +39,7 @@ pub async fn a_commit_applies_all_its_writes(cx: Cx) {
 }
 
 /// The refused write stands at each place among five.
-pub async fn a_commit_applies_none_if_one_fails(cx: Cx) {
+pub(super) async fn a_commit_applies_none_if_one_fails(cx: Cx) {
     let store = cx.open().await;
     let old = put(&*store, "old", "old").await;
     let kept = put(&*store, "kept", "kept").await;
@@ -73,7 +73,7 @@ pub async fn a_commit_applies_none_if_one_fails(cx: Cx) {
     }
 }
 
-pub async fn a_commit_gives_one_version_to_all(cx: Cx) {
+pub(super) async fn a_commit_gives_one_version_to_all(cx: Cx) {
     let store = cx.open().await;
     let mut before = Vec::new();
     for _ in 0..10 {
@@ -88,7 +88,7 @@ pub async fn a_commit_gives_one_version_to_all(cx: Cx) {
     }
 }
 
-pub async fn the_version_of_a_commit_is_good_for_the_next(cx: Cx) {
+pub(super) async fn the_version_of_a_commit_is_good_for_the_next(cx: Cx) {
     let store = cx.open().await;
     let version = commit(&*store, vec![Write::save("a", "1", PLAIN), Write::save("b", "1", PLAIN)]).await;
     put_with(&*store, "a", "2", PLAIN.if_version(version)).await;
@@ -99,7 +99,7 @@ pub async fn the_version_of_a_commit_is_good_for_the_next(cx: Cx) {
     assert_holds(&*store, "b", "3", Some(next), "b did not").await;
 }
 
-pub async fn a_check_leaves_its_key_alone(cx: Cx) {
+pub(super) async fn a_check_leaves_its_key_alone(cx: Cx) {
     let store = cx.open().await;
     let (permanent, saved) = (put(&*store, "permanent", "v").await, BootInstant::now());
     let options = if has_lifetimes(&*store) { PLAIN.with_ttl(HOUR) } else { PLAIN };
@@ -124,7 +124,7 @@ pub async fn a_check_leaves_its_key_alone(cx: Cx) {
     }
 }
 
-pub async fn a_failed_check_refuses_the_commit(cx: Cx) {
+pub(super) async fn a_failed_check_refuses_the_commit(cx: Cx) {
     let store = cx.open().await;
     let stale = put(&*store, "k", "old").await;
     let current = put(&*store, "k", "current").await;
@@ -146,7 +146,7 @@ pub async fn a_failed_check_refuses_the_commit(cx: Cx) {
 }
 
 /// Keys in rising, falling and mixed order, with one to three of them in the way.
-pub async fn a_refused_commit_names_the_first_failed_key(cx: Cx) {
+pub(super) async fn a_refused_commit_names_the_first_failed_key(cx: Cx) {
     let store = cx.open().await;
     for key in ["b", "d", "f"] {
         put(&*store, key, "in the way").await;
@@ -177,7 +177,7 @@ pub async fn a_refused_commit_names_the_first_failed_key(cx: Cx) {
     }
 }
 
-pub async fn a_refused_commit_names_the_first_failed_key_among_fences(cx: Cx) {
+pub(super) async fn a_refused_commit_names_the_first_failed_key_among_fences(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "fenced", "v", fenced(7)).await;
     let taken = put(&*store, "taken", "v").await;
@@ -193,7 +193,7 @@ pub async fn a_refused_commit_names_the_first_failed_key_among_fences(cx: Cx) {
     refused!(store.commit(vec![both, refused()]).await, Error::Fenced { .. }, "both on one key");
 }
 
-pub async fn a_repeated_key_refuses_a_commit(cx: Cx) {
+pub(super) async fn a_repeated_key_refuses_a_commit(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "k", "old").await;
     let writes = || [Write::save("k", "new", PLAIN), Write::delete("k", DELETE), Write::check("k", Precondition::Any)];
@@ -208,7 +208,7 @@ pub async fn a_repeated_key_refuses_a_commit(cx: Cx) {
     }
 }
 
-pub async fn a_commit_of_nothing_is_refused(cx: Cx) {
+pub(super) async fn a_commit_of_nothing_is_refused(cx: Cx) {
     let store = cx.open().await;
     refused!(store.commit(Vec::new()).await, Error::InvalidArgument { .. }, "no writes");
     let absent = vec![Write::save("k", "v", PLAIN), Write::delete("missing", DELETE.when(Precondition::Absent))];
@@ -216,7 +216,7 @@ pub async fn a_commit_of_nothing_is_refused(cx: Cx) {
     assert_missing(&*store, "k", "after the refusal").await;
 }
 
-pub async fn a_commit_sets_lifetimes_as_a_save_does(cx: Cx) {
+pub(super) async fn a_commit_sets_lifetimes_as_a_save_does(cx: Cx) {
     let store = cx.open().await;
     let saved = BootInstant::now();
     for key in ["kept", "cleared", "replaced"] {
@@ -237,7 +237,7 @@ pub async fn a_commit_sets_lifetimes_as_a_save_does(cx: Cx) {
     assert_permanent(&*store, "permanent", "keep_ttl of nothing in a commit").await;
 }
 
-pub async fn too_large_a_commit_is_refused(cx: Cx) {
+pub(super) async fn too_large_a_commit_is_refused(cx: Cx) {
     let store = cx.open().await;
     let limit = store.capabilities().max_batch_keys;
     let keys = || (0..=limit).map(|i| format!("k{i}"));
@@ -257,7 +257,7 @@ pub async fn too_large_a_commit_is_refused(cx: Cx) {
     assert!(answer.is_ok(), "{limit} keys: {}", shown(&answer));
 }
 
-pub async fn too_many_bytes_in_a_commit_are_refused(cx: Cx) {
+pub(super) async fn too_many_bytes_in_a_commit_are_refused(cx: Cx) {
     let store = cx.open().await;
     let capabilities = store.capabilities();
     assert!(capabilities.max_batch_bytes <= LARGEST_SUM, "the condition of this case");
@@ -268,7 +268,7 @@ pub async fn too_many_bytes_in_a_commit_are_refused(cx: Cx) {
     assert_missing(&*store, "k0", "after the refusal").await;
 }
 
-pub async fn an_undeclared_commit_is_unsupported(cx: Cx) {
+pub(super) async fn an_undeclared_commit_is_unsupported(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "k", "old").await;
     let writes = vec![Write::save("k", "new", PLAIN), Write::save("l", "new", PLAIN)];

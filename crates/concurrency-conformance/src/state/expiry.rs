@@ -16,7 +16,7 @@ fn impossible() -> [Duration; 4] {
     [Duration::ZERO, Ttl::MAX + Duration::from_nanos(1), Ttl::MAX * 2, Duration::MAX]
 }
 
-pub async fn an_impossible_lifetime_is_refused(cx: Cx) {
+pub(super) async fn an_impossible_lifetime_is_refused(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "k", "old").await;
     for ttl in impossible() {
@@ -31,7 +31,7 @@ pub async fn an_impossible_lifetime_is_refused(cx: Cx) {
     assert_missing(&*store, "new", "after the refusals").await;
 }
 
-pub async fn an_impossible_lifetime_refuses_a_whole_commit(cx: Cx) {
+pub(super) async fn an_impossible_lifetime_refuses_a_whole_commit(cx: Cx) {
     let store = cx.open().await;
     for ttl in impossible() {
         let writes = vec![Write::save("a", "v", PLAIN), Write::save("b", "v", PLAIN.with_ttl(ttl))];
@@ -40,7 +40,7 @@ pub async fn an_impossible_lifetime_refuses_a_whole_commit(cx: Cx) {
     }
 }
 
-pub async fn all_possible_lifetimes_are_kept(cx: Cx) {
+pub(super) async fn all_possible_lifetimes_are_kept(cx: Cx) {
     let store = cx.open().await;
     let longest = store.capabilities().max_ttl.expect("the condition of this case");
     let day = Duration::from_secs(86_400);
@@ -54,7 +54,7 @@ pub async fn all_possible_lifetimes_are_kept(cx: Cx) {
     }
 }
 
-pub async fn what_a_coarse_clock_makes_of_lifetimes_is_declared(cx: Cx) {
+pub(super) async fn what_a_coarse_clock_makes_of_lifetimes_is_declared(cx: Cx) {
     let store = cx.open().await;
     let capabilities = store.capabilities();
     let (granularity, longest) =
@@ -98,14 +98,14 @@ async fn watch(cx: &Cx, store: &dyn StateStore, key: &str, ttl: Duration) {
     }
 }
 
-pub async fn nothing_expires_early(cx: Cx) {
+pub(super) async fn nothing_expires_early(cx: Cx) {
     let store = cx.open().await;
     for millis in [50, 137, 500, 1000] {
         watch(&cx, &*store, "k", Duration::from_millis(millis)).await;
     }
 }
 
-pub async fn nothing_outlives_its_lifetime(cx: Cx) {
+pub(super) async fn nothing_outlives_its_lifetime(cx: Cx) {
     let store = cx.open().await;
     let granularity = store.capabilities().ttl_granularity;
     for ttl in [granularity, granularity * 2, short_ttl(&*store)] {
@@ -115,7 +115,7 @@ pub async fn nothing_outlives_its_lifetime(cx: Cx) {
     }
 }
 
-pub async fn below_a_millisecond_is_a_millisecond(cx: Cx) {
+pub(super) async fn below_a_millisecond_is_a_millisecond(cx: Cx) {
     let store = cx.open().await;
     let granularity = store.capabilities().ttl_granularity;
     for nanos in [1, 1000, 999_999] {
@@ -130,7 +130,7 @@ pub async fn below_a_millisecond_is_a_millisecond(cx: Cx) {
 }
 
 /// Where no call takes any time the deadline can be met exactly; elsewhere this shows that it ends.
-pub async fn at_the_deadline_it_is_expired(cx: Cx) {
+pub(super) async fn at_the_deadline_it_is_expired(cx: Cx) {
     let store = cx.open().await;
     let (ttl, before) = (short_ttl(&*store), BootInstant::now());
     let version = put_with(&*store, "k", "v", PLAIN.with_ttl(ttl)).await;
@@ -146,7 +146,7 @@ pub async fn at_the_deadline_it_is_expired(cx: Cx) {
     put_with(&*store, "k", "next", PLAIN.if_absent()).await;
 }
 
-pub async fn an_expired_key_is_missing_to_every_method(cx: Cx) {
+pub(super) async fn an_expired_key_is_missing_to_every_method(cx: Cx) {
     let store = cx.open().await;
     let stale = put_expired(&cx, &*store, "k").await;
     put(&*store, "live", "v").await;
@@ -161,7 +161,7 @@ pub async fn an_expired_key_is_missing_to_every_method(cx: Cx) {
     put_with(&*store, "k", "v", PLAIN.if_absent()).await;
 }
 
-pub async fn an_expired_key_is_not_listed(cx: Cx) {
+pub(super) async fn an_expired_key_is_not_listed(cx: Cx) {
     let store = cx.open().await;
     put(&*store, "a", "v").await;
     put_expired(&cx, &*store, "b").await;
@@ -171,7 +171,7 @@ pub async fn an_expired_key_is_not_listed(cx: Cx) {
     assert_eq!(keys_of(&*store, "").await, ["a", "b", "c"], "after it was saved again");
 }
 
-pub async fn an_expired_key_is_missing_to_a_commit(cx: Cx) {
+pub(super) async fn an_expired_key_is_missing_to_a_commit(cx: Cx) {
     let store = cx.open().await;
     let stale = put_expired(&cx, &*store, "k").await;
     for precondition in [Precondition::Present, Precondition::Match(stale)] {
@@ -184,7 +184,7 @@ pub async fn an_expired_key_is_missing_to_a_commit(cx: Cx) {
     store.commit(writes).await.unwrap_or_else(|e| panic!("a Check that an expired key is absent: {e}"));
 }
 
-pub async fn a_plain_save_makes_permanent(cx: Cx) {
+pub(super) async fn a_plain_save_makes_permanent(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store);
     let version = put_with(&*store, "k", "old", PLAIN.with_ttl(ttl)).await;
@@ -202,7 +202,7 @@ pub async fn a_plain_save_makes_permanent(cx: Cx) {
     }
 }
 
-pub async fn a_new_lifetime_replaces_the_old_one(cx: Cx) {
+pub(super) async fn a_new_lifetime_replaces_the_old_one(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store);
     let saved = BootInstant::now();
@@ -219,7 +219,7 @@ pub async fn a_new_lifetime_replaces_the_old_one(cx: Cx) {
     assert_missing(&*store, "mortal", "after the lifetime of what was permanent").await;
 }
 
-pub async fn keep_ttl_keeps_what_remains(cx: Cx) {
+pub(super) async fn keep_ttl_keeps_what_remains(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store) * 4;
     let saved = BootInstant::now();
@@ -237,7 +237,7 @@ pub async fn keep_ttl_keeps_what_remains(cx: Cx) {
     assert_missing(&*store, "k", "after the lifetime that was kept").await;
 }
 
-pub async fn keep_ttl_of_nothing_is_permanent(cx: Cx) {
+pub(super) async fn keep_ttl_of_nothing_is_permanent(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "missing", "v", PLAIN.keep_ttl()).await;
     put(&*store, "permanent", "v").await;
@@ -252,7 +252,7 @@ pub async fn keep_ttl_of_nothing_is_permanent(cx: Cx) {
     }
 }
 
-pub async fn a_refused_save_leaves_the_lifetime(cx: Cx) {
+pub(super) async fn a_refused_save_leaves_the_lifetime(cx: Cx) {
     let store = cx.open().await;
     let (ttl, saved) = (short_ttl(&*store) * 100, BootInstant::now());
     put_with(&*store, "k", "v", PLAIN.with_ttl(ttl)).await;
@@ -266,7 +266,7 @@ pub async fn a_refused_save_leaves_the_lifetime(cx: Cx) {
     assert_permanent(&*store, "permanent", "after refused saves").await;
 }
 
-pub async fn each_entry_of_a_save_many_has_its_own_lifetime(cx: Cx) {
+pub(super) async fn each_entry_of_a_save_many_has_its_own_lifetime(cx: Cx) {
     let store = cx.open().await;
     let (ttl, saved) = (short_ttl(&*store), BootInstant::now());
     let entries = vec![
@@ -284,7 +284,7 @@ pub async fn each_entry_of_a_save_many_has_its_own_lifetime(cx: Cx) {
 }
 
 /// Two keys of one commit have one deadline, and a call sees it from one side.
-pub async fn a_call_judges_expiry_at_one_instant(cx: Cx) {
+pub(super) async fn a_call_judges_expiry_at_one_instant(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store);
     let keys: Vec<String> = (0..20).map(|i| format!("k{i}")).collect();
@@ -305,7 +305,7 @@ pub async fn a_call_judges_expiry_at_one_instant(cx: Cx) {
 }
 
 /// Enough expired values, and enough writes after them, for any sweeper to come by.
-pub async fn sweeping_changes_no_answer(cx: Cx) {
+pub(super) async fn sweeping_changes_no_answer(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store);
     let fencing = store.capabilities().fencing;

@@ -29,7 +29,7 @@ async fn assert_mark(store: &dyn StateStore, key: &str, mark: u64, when: &str) {
     refused!(at, Error::Conflict { .. }, "{when}: a token at the mark {mark} of {key:?}");
 }
 
-pub async fn tokens_are_accepted_where_they_belong(cx: Cx) {
+pub(super) async fn tokens_are_accepted_where_they_belong(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(0)).await;
     put_with(&*store, "k", "v", fenced(1)).await;
@@ -40,7 +40,7 @@ pub async fn tokens_are_accepted_where_they_belong(cx: Cx) {
     assert_mark(&*store, "k", FencingToken::MAX.0, "after the highest token").await;
 }
 
-pub async fn a_commit_is_fenced_key_by_key(cx: Cx) {
+pub(super) async fn a_commit_is_fenced_key_by_key(cx: Cx) {
     let store = cx.open().await;
     put(&*store, "b", "v").await;
     let writes = vec![
@@ -56,7 +56,7 @@ pub async fn a_commit_is_fenced_key_by_key(cx: Cx) {
     put_with(&*store, "checked", "v", fenced(1)).await;
 }
 
-pub async fn a_token_out_of_bounds_is_refused(cx: Cx) {
+pub(super) async fn a_token_out_of_bounds_is_refused(cx: Cx) {
     let store = cx.open().await;
     for token in [1 << 53, u64::MAX] {
         refused!(store.save("k", "v".into(), fenced(token)).await, Error::InvalidArgument { .. }, "save, {token}");
@@ -73,7 +73,7 @@ pub async fn a_token_out_of_bounds_is_refused(cx: Cx) {
     put_with(&*store, "k", "no mark was raised", fenced(0)).await;
 }
 
-pub async fn a_save_below_the_mark_is_fenced(cx: Cx) {
+pub(super) async fn a_save_below_the_mark_is_fenced(cx: Cx) {
     let store = cx.open().await;
     let version = put_with(&*store, "k", "later", fenced(7)).await;
     for token in [0, 1, 6] {
@@ -92,7 +92,7 @@ pub async fn a_save_below_the_mark_is_fenced(cx: Cx) {
     }
 }
 
-pub async fn a_delete_below_the_mark_is_fenced(cx: Cx) {
+pub(super) async fn a_delete_below_the_mark_is_fenced(cx: Cx) {
     let store = cx.open().await;
     let version = put_with(&*store, "k", "later", fenced(7)).await;
     for options in [delete(6), delete(0).if_present(), delete(6).if_version(version)] {
@@ -102,7 +102,7 @@ pub async fn a_delete_below_the_mark_is_fenced(cx: Cx) {
     }
 }
 
-pub async fn a_commit_below_a_mark_is_fenced(cx: Cx) {
+pub(super) async fn a_commit_below_a_mark_is_fenced(cx: Cx) {
     let store = cx.open().await;
     let version = put_with(&*store, "k", "later", fenced(7)).await;
     for late in [Write::save("k", "late", fenced(6)), Write::delete("k", delete(6))] {
@@ -118,7 +118,7 @@ pub async fn a_commit_below_a_mark_is_fenced(cx: Cx) {
     put_with(&*store, "beside", "its mark was not raised", fenced(1)).await;
 }
 
-pub async fn the_fence_comes_before_the_precondition(cx: Cx) {
+pub(super) async fn the_fence_comes_before_the_precondition(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     let unseen = Version::mint();
@@ -133,7 +133,7 @@ pub async fn the_fence_comes_before_the_precondition(cx: Cx) {
     refused!(store.delete("k", delete(6).if_present()).await, Error::Fenced { .. }, "a delete on missing");
 }
 
-pub async fn the_fence_comes_before_the_precondition_in_a_commit(cx: Cx) {
+pub(super) async fn the_fence_comes_before_the_precondition_in_a_commit(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     let unseen = Version::mint();
@@ -147,7 +147,7 @@ pub async fn the_fence_comes_before_the_precondition_in_a_commit(cx: Cx) {
     }
 }
 
-pub async fn at_or_above_the_mark_the_precondition_decides(cx: Cx) {
+pub(super) async fn at_or_above_the_mark_the_precondition_decides(cx: Cx) {
     let store = cx.open().await;
     let stale = put_with(&*store, "k", "v", fenced(7)).await;
     let version = put_with(&*store, "k", "v", fenced(7)).await;
@@ -162,7 +162,7 @@ pub async fn at_or_above_the_mark_the_precondition_decides(cx: Cx) {
     assert!(store.delete("k", delete(7).if_version(version)).await.is_ok_and(|existed| existed), "at the mark");
 }
 
-pub async fn a_refused_write_leaves_the_mark(cx: Cx) {
+pub(super) async fn a_refused_write_leaves_the_mark(cx: Cx) {
     let store = cx.open().await;
     let version = put_with(&*store, "k", "v", fenced(2)).await;
     refused!(store.save("k", "v".into(), fenced(9).if_absent()).await, Error::Conflict { .. }, "save");
@@ -181,7 +181,7 @@ pub async fn a_refused_write_leaves_the_mark(cx: Cx) {
     put_with(&*store, "no", "v", fenced(0)).await;
 }
 
-pub async fn a_refused_commit_leaves_the_marks(cx: Cx) {
+pub(super) async fn a_refused_commit_leaves_the_marks(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(2)).await;
     let writes = vec![
@@ -194,7 +194,7 @@ pub async fn a_refused_commit_leaves_the_marks(cx: Cx) {
     put_with(&*store, "l", "v", fenced(0)).await;
 }
 
-pub async fn a_write_without_a_token_is_not_checked_and_leaves_the_mark(cx: Cx) {
+pub(super) async fn a_write_without_a_token_is_not_checked_and_leaves_the_mark(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     let version = put(&*store, "k", "unfenced").await;
@@ -210,7 +210,7 @@ pub async fn a_write_without_a_token_is_not_checked_and_leaves_the_mark(cx: Cx) 
     }
 }
 
-pub async fn the_mark_outlives_a_delete(cx: Cx) {
+pub(super) async fn the_mark_outlives_a_delete(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     assert!(store.delete("k", delete(8)).await.is_ok_and(|existed| existed));
@@ -227,7 +227,7 @@ pub async fn the_mark_outlives_a_delete(cx: Cx) {
     assert_mark(&*store, "never", 5, "after a fenced delete of a key that was never there").await;
 }
 
-pub async fn the_mark_outlives_a_delete_in_a_commit(cx: Cx) {
+pub(super) async fn the_mark_outlives_a_delete_in_a_commit(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     put_with(&*store, "l", "v", fenced(7)).await;
@@ -238,7 +238,7 @@ pub async fn the_mark_outlives_a_delete_in_a_commit(cx: Cx) {
 }
 
 /// A paused holder wakes after its value has expired, and so has its successor's.
-pub async fn the_mark_outlives_expiry(cx: Cx) {
+pub(super) async fn the_mark_outlives_expiry(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store);
     put_with(&*store, "k", "v", fenced(7).with_ttl(ttl)).await;
@@ -251,7 +251,7 @@ pub async fn the_mark_outlives_expiry(cx: Cx) {
     assert_mark(&*store, "k", 8, "after the next value expired").await;
 }
 
-pub async fn the_mark_outlives_replacement(cx: Cx) {
+pub(super) async fn the_mark_outlives_replacement(cx: Cx) {
     let store = cx.open().await;
     put_with(&*store, "k", "v", fenced(7)).await;
     let mut replacements = vec![PLAIN, PLAIN.keep_ttl(), fenced(7), PLAIN.if_present()];
@@ -264,7 +264,7 @@ pub async fn the_mark_outlives_replacement(cx: Cx) {
     }
 }
 
-pub async fn fence_raises_marks_without_a_value(cx: Cx) {
+pub(super) async fn fence_raises_marks_without_a_value(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "there", "v").await;
     store.fence(&["there", "missing"], FencingToken(7)).await.expect("fence");
@@ -280,7 +280,7 @@ pub async fn fence_raises_marks_without_a_value(cx: Cx) {
     store.fence(&[], FencingToken(7)).await.expect("a fence of no keys");
 }
 
-pub async fn fence_is_idempotent_and_never_lowers(cx: Cx) {
+pub(super) async fn fence_is_idempotent_and_never_lowers(cx: Cx) {
     let store = cx.open().await;
     for token in [3, 3, 5, 5, 5] {
         let answer = store.fence(&["k"], FencingToken(token)).await;
@@ -292,7 +292,7 @@ pub async fn fence_is_idempotent_and_never_lowers(cx: Cx) {
     assert_mark(&*store, "k", 6, "after a fence at the mark").await;
 }
 
-pub async fn fence_below_a_mark_is_fenced(cx: Cx) {
+pub(super) async fn fence_below_a_mark_is_fenced(cx: Cx) {
     let store = cx.open().await;
     store.fence(&["k"], FencingToken(7)).await.expect("fence");
     put_with(&*store, "saved", "v", fenced(7)).await;
@@ -308,7 +308,7 @@ pub async fn fence_below_a_mark_is_fenced(cx: Cx) {
     put_with(&*store, "other", "its mark was not raised", fenced(1)).await;
 }
 
-pub async fn a_bad_fence_is_refused(cx: Cx) {
+pub(super) async fn a_bad_fence_is_refused(cx: Cx) {
     let store = cx.open().await;
     refused!(store.fence(&["k", "l", "k"], FencingToken(9)).await, Error::InvalidArgument { .. }, "a key twice");
     let limit = store.capabilities().max_batch_keys;
@@ -323,7 +323,7 @@ pub async fn a_bad_fence_is_refused(cx: Cx) {
 }
 
 /// Retention counts from the last accepted fenced write or `fence`, whichever is later.
-pub async fn a_mark_is_kept_for_its_retention(cx: Cx) {
+pub(super) async fn a_mark_is_kept_for_its_retention(cx: Cx) {
     let store = cx.open().await;
     let retention = store.capabilities().fence_retention;
     let most = retention.mul_f64(0.9);
@@ -348,7 +348,7 @@ pub async fn a_mark_is_kept_for_its_retention(cx: Cx) {
     }
 }
 
-pub async fn undeclared_fencing_is_unsupported(cx: Cx) {
+pub(super) async fn undeclared_fencing_is_unsupported(cx: Cx) {
     let store = cx.open().await;
     let version = put(&*store, "k", "old").await;
     refused!(store.save("k", "new".into(), fenced(7)).await, Error::Unsupported { .. }, "save");

@@ -9,7 +9,7 @@ use super::{
     inputs::hard_keys,
 };
 
-pub async fn keys_are_listed_with_their_versions(cx: Cx) {
+pub(super) async fn keys_are_listed_with_their_versions(cx: Cx) {
     let store = cx.open().await;
     assert_eq!(list_all(&*store, "", 100).await, [], "an empty namespace");
     let mut saved = Vec::new();
@@ -24,7 +24,7 @@ pub async fn keys_are_listed_with_their_versions(cx: Cx) {
     assert_eq!(list_all(&*store, "", 100).await, saved, "after each was saved again");
 }
 
-pub async fn keys_come_in_byte_order(cx: Cx) {
+pub(super) async fn keys_come_in_byte_order(cx: Cx) {
     let store = cx.open().await;
     // Byte order differs from that of dictionaries, of numbers, and (beyond U+FFFF) from that of UTF-16.
     let mut keys =
@@ -39,7 +39,7 @@ pub async fn keys_come_in_byte_order(cx: Cx) {
     }
 }
 
-pub async fn a_prefix_is_literal(cx: Cx) {
+pub(super) async fn a_prefix_is_literal(cx: Cx) {
     let store = cx.open().await;
     let keys = hard_keys();
     for key in &keys {
@@ -55,7 +55,7 @@ pub async fn a_prefix_is_literal(cx: Cx) {
     }
 }
 
-pub async fn bad_queries_are_refused(cx: Cx) {
+pub(super) async fn bad_queries_are_refused(cx: Cx) {
     let store = cx.open().await;
     put(&*store, "k", "v").await;
     for limit in [0, 1001, usize::MAX] {
@@ -73,7 +73,7 @@ pub async fn bad_queries_are_refused(cx: Cx) {
     }
 }
 
-pub async fn a_page_has_a_hundred_keys_unless_told(cx: Cx) {
+pub(super) async fn a_page_has_a_hundred_keys_unless_told(cx: Cx) {
     let store = cx.open().await;
     for i in 0..130 {
         put(&*store, &format!("k{i:03}"), "v").await;
@@ -92,7 +92,7 @@ pub async fn a_page_has_a_hundred_keys_unless_told(cx: Cx) {
 }
 
 /// Also where the number of keys is a multiple of the page.
-pub async fn pages_show_every_key_once(cx: Cx) {
+pub(super) async fn pages_show_every_key_once(cx: Cx) {
     let store = cx.open().await;
     let mut keys: Vec<String> = (0..12).map(|i| format!("p/{i}")).collect();
     keys.sort();
@@ -105,7 +105,7 @@ pub async fn pages_show_every_key_once(cx: Cx) {
     }
 }
 
-pub async fn a_listing_goes_on_after_any_key(cx: Cx) {
+pub(super) async fn a_listing_goes_on_after_any_key(cx: Cx) {
     let store = cx.open().await;
     for key in ["a", "b", "d", "p/a", "p/c", "q"] {
         put(&*store, key, "v").await;
@@ -123,7 +123,7 @@ pub async fn a_listing_goes_on_after_any_key(cx: Cx) {
     assert_eq!(list(ListQuery::prefix("p/").after("p/a\0")).await, ["p/c"], "right after a key");
 }
 
-pub async fn only_next_none_ends_a_listing(cx: Cx) {
+pub(super) async fn only_next_none_ends_a_listing(cx: Cx) {
     let store = cx.open().await;
     for key in ["a", "b", "c", "d"] {
         put(&*store, key, "v").await;
@@ -139,7 +139,7 @@ pub async fn only_next_none_ends_a_listing(cx: Cx) {
     panic!("a listing of four keys does not end");
 }
 
-pub async fn deleted_keys_are_not_listed(cx: Cx) {
+pub(super) async fn deleted_keys_are_not_listed(cx: Cx) {
     let store = cx.open().await;
     for key in ["a", "b", "c", "d"] {
         put(&*store, key, "v").await;
@@ -152,7 +152,7 @@ pub async fn deleted_keys_are_not_listed(cx: Cx) {
 }
 
 /// An index that keeps what expired shows pages of nothing, and a caller who stops at one misses the rest.
-pub async fn the_expired_do_not_hide_the_living(cx: Cx) {
+pub(super) async fn the_expired_do_not_hide_the_living(cx: Cx) {
     let store = cx.open().await;
     let ttl = short_ttl(&*store) * 5;
     put(&*store, "a", "v").await;
@@ -168,7 +168,7 @@ pub async fn the_expired_do_not_hide_the_living(cx: Cx) {
 }
 
 /// Keys before, at and behind the page's end come and go between the pages.
-pub async fn keys_that_stay_are_listed_once_whatever_comes_and_goes(cx: Cx) {
+pub(super) async fn keys_that_stay_are_listed_once_whatever_comes_and_goes(cx: Cx) {
     let store = cx.open().await;
     let mut rng = cx.rng();
     for round in 0..6 {
@@ -203,7 +203,7 @@ pub async fn keys_that_stay_are_listed_once_whatever_comes_and_goes(cx: Cx) {
     }
 }
 
-pub async fn an_undeclared_list_is_unsupported(cx: Cx) {
+pub(super) async fn an_undeclared_list_is_unsupported(cx: Cx) {
     let store = cx.open().await;
     put(&*store, "k", "v").await;
     refused!(store.list(ListQuery::all()).await, Error::Unsupported { .. }, "list");
