@@ -4,12 +4,9 @@ use std::{collections::HashMap, sync::Arc, sync::Mutex};
 
 use concurrency::*;
 
+/// A `State` shows no value in its `Debug`; one derived over plain bytes would, and the suite would notice.
 #[derive(Debug, Default)]
-struct MapStore(Mutex<HashMap<String, (Bytes, Version)>>);
-
-fn refuse(asked: bool, what: &'static str) -> Result<()> {
-    if asked { Err(Error::unsupported(what)) } else { Ok(()) }
-}
+struct MapStore(Mutex<HashMap<String, State>>);
 
 #[async_trait::async_trait]
 impl StateStore for MapStore {
@@ -18,26 +15,28 @@ impl StateStore for MapStore {
     }
     async fn load(&self, key: &str) -> Result<Option<State>> {
         check_key(key)?;
-        let map = self.0.lock().expect("never poisoned");
-        Ok(map.get(key).map(|(value, version)| State::new(value.clone(), *version, None)))
+        Ok(self.0.lock().expect("never poisoned").get(key).cloned())
     }
     async fn save(&self, key: &str, value: Bytes, options: SaveOptions) -> Result<Version> {
         check_key(key)?;
         let SaveParts { precondition, expires, fenced_by } = options.into_parts()?; // a new option breaks this line, on purpose
-        refuse(matches!(expires, Expires::After(_)), "TTL")?;
-        refuse(fenced_by.is_some(), "fencing")?;
+        if matches!(expires, Expires::After(_)) || fenced_by.is_some() {
+            return Err(Error::unsupported("TTL and fencing"));
+        }
         let mut map = self.0.lock().expect("never poisoned");
-        precondition.check(key, map.get(key).map(|entry| entry.1))?;
+        precondition.check(key, map.get(key).map(|state| state.version))?;
         let version = Version::mint();
-        map.insert(key.into(), (value, version));
+        map.insert(key.into(), State::new(value, version, None));
         Ok(version)
     }
     async fn delete(&self, key: &str, options: DeleteOptions) -> Result<bool> {
         check_key(key)?;
         let DeleteParts { precondition, fenced_by } = options.into_parts()?;
-        refuse(fenced_by.is_some(), "fencing")?;
+        if fenced_by.is_some() {
+            return Err(Error::unsupported("fencing"));
+        }
         let mut map = self.0.lock().expect("never poisoned");
-        precondition.check(key, map.get(key).map(|entry| entry.1))?;
+        precondition.check(key, map.get(key).map(|state| state.version))?;
         Ok(map.remove(key).is_some())
     }
 }
@@ -45,7 +44,6 @@ impl StateStore for MapStore {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let visits = TypedState::<u64>::new(Arc::new(MapStore::default())); // everything above the trait works on it
-    visits.update("home", |n| n.unwrap_or(0) + 1).await?;
     println!("visits: {}", visits.update("home", |n| n.unwrap_or(0) + 1).await?.value);
     Ok(())
 }
