@@ -1,6 +1,8 @@
 //! The event store of Memory, and the companions over it.
+#![allow(clippy::unwrap_used, reason = "tests, helpers included")]
 
 mod memory;
+mod projection;
 mod repository;
 mod subscription;
 mod tampered;

@@ -6,6 +6,7 @@ use concurrency_core::{
 
 use crate::{DAY, events, store, store_and_clock};
 
+// E-22
 #[tokio::test(start_paused = true)]
 async fn an_append_id_outlives_truncation_by_seven_days() {
     let (store, clock) = store_and_clock();
@@ -21,6 +22,7 @@ async fn an_append_id_outlives_truncation_by_seven_days() {
     assert_eq!(store.append("s", events(&["a", "b"]), options).await.unwrap().first, 4, "forgotten: a new append");
 }
 
+// E-54
 #[tokio::test(start_paused = true)]
 async fn a_fencing_mark_is_forgotten_after_its_retention() {
     let (store, clock) = store_and_clock();
@@ -33,6 +35,7 @@ async fn a_fencing_mark_is_forgotten_after_its_retention() {
     store.append("s", events(&["b"]), by(6)).await.unwrap();
 }
 
+// E-11
 #[tokio::test(start_paused = true)]
 async fn a_refused_append_to_a_missing_stream_leaves_no_trace() {
     let store = store();
@@ -42,6 +45,7 @@ async fn a_refused_append_to_a_missing_stream_leaves_no_trace() {
     assert_eq!(store.read_all(Position::START, 10).await.unwrap().next, Position::START);
 }
 
+// G-75
 #[tokio::test]
 async fn closing_ends_a_waiting_call() {
     let memory = Memory::new();
@@ -56,6 +60,7 @@ async fn closing_ends_a_waiting_call() {
     other.changed(Position::START).await.unwrap();
 }
 
+// G-51
 #[tokio::test]
 async fn nothing_shows_a_value() {
     let memory = Memory::new();

@@ -196,8 +196,9 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn conflicts_end_at_the_deadline() {
+    let _simulation = concurrency_core::clock::simulate(1);
     let store = store();
     let sums = Repository::<Sum>::new(Arc::clone(&store)).with_deadline(Duration::from_millis(20));
     let refused = sums
