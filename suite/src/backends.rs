@@ -23,6 +23,12 @@ fn memory() -> mutants::Connect {
 }
 
 impl Target {
+    /// A fresh server; each call of the result is another client of it.
+    #[must_use]
+    pub(crate) fn connect(&self) -> mutants::Connect {
+        (self.start)()
+    }
+
     /// A harness over a fresh server.
     #[must_use]
     pub(crate) fn harness<C: Component + ?Sized>(&self) -> Harness<C> {

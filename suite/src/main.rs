@@ -1,4 +1,5 @@
-//! The program behind `cargo xtask conformance`: runs the suite on backends, and on mutants of them.
+//! The program behind `cargo xtask conformance` and `cargo xtask torture`: runs the suite on backends and on mutants of them,
+//! and drives locks and dropped calls to where they break.
 
 mod backends;
 mod conformance;
@@ -6,12 +7,17 @@ mod kinds;
 mod list;
 mod mutation;
 mod options;
+mod torture;
 
 use std::process::ExitCode;
 
 use self::options::{Command, Options};
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|task| task == "torture") {
+        return torture::run(lexopt::Parser::from_args(arguments));
+    }
     let options = match Options::parse() {
         Ok(options) => options,
         Err(error) => {

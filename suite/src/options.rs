@@ -109,7 +109,7 @@ fn level(number: &str) -> Result<u8, lexopt::Error> {
     }
 }
 
-fn via(how: &str) -> Result<(), lexopt::Error> {
+pub(crate) fn via(how: &str) -> Result<(), lexopt::Error> {
     match how {
         "containers" | "local" | "url" => Ok(()),
         other => Err(format!("no way {other:?} to a server: containers, local or url").into()),

@@ -1,0 +1,86 @@
+//! `cargo xtask torture`: locks at the edge of their expiry, and futures dropped at every poll.
+
+mod drops;
+mod rounds;
+mod verdict;
+
+use std::process::ExitCode;
+
+use crate::backends::{self, Target};
+
+/// What `--help` prints.
+const USAGE: &str = "\
+usage: cargo xtask torture --backend NAME [OPTION ..]
+
+  --backend NAME    which server: memory
+  --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
+                    50 unless given
+  --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
+  --processes N     claimants in so many processes; memory has one
+  --via HOW         containers, local or url: where servers come from; the backends of this version need none
+  --seed N          where randomness begins; 1 unless given
+
+Exit code: 0 nothing left, stolen or leaked; 1 something was; 2 it proved nothing, or could not be started as asked.";
+
+/// It proved nothing, or was not asked right.
+const NOTHING: u8 = 2;
+
+/// What was asked for.
+#[derive(Debug)]
+struct Options {
+    target: &'static Target,
+    rounds: Option<usize>,
+    drops: bool,
+    seed: u64,
+}
+
+/// Does what the arguments behind `torture` say.
+pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
+    let options = match parse(arguments) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("error: {error}\n\n{USAGE}");
+            return ExitCode::from(NOTHING);
+        }
+    };
+    if options.drops { drops::run(&options) } else { rounds::run(&options) }
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    use lexopt::prelude::*;
+    let (mut target, mut rounds, mut drops, mut seed) = (None, None, false, 1);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("backend") => target = Some(find(&parser.value()?.string()?)?),
+            Long("rounds") => rounds = Some(parser.value()?.parse()?).filter(|rounds| *rounds > 0),
+            Long("drops") => drops = true,
+            Long("processes") => one_process(parser.value()?.parse()?)?,
+            Long("via") => crate::options::via(&parser.value()?.string()?)?,
+            Long("seed") => seed = parser.value()?.parse()?,
+            Long("help") | Short('h') => return Ok(None),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let target = target.ok_or("which backend? --backend NAME")?;
+    Ok(Some(Options { target, rounds, drops, seed }))
+}
+
+fn one_process(wanted: u32) -> Result<(), lexopt::Error> {
+    if wanted == 1 { Ok(()) } else { Err("memory is seen by one process only: --processes 1".into()) }
+}
+
+fn find(name: &str) -> Result<&'static Target, lexopt::Error> {
+    let known = backends::ALL.iter().find(|target| target.name == name);
+    known.ok_or_else(|| format!("this version has no backend {name:?}").into())
+}
+
+/// A runtime with as many threads as there are processors, two at least.
+fn runtime() -> tokio::runtime::Runtime {
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all().build().expect("a runtime starts")
+}
