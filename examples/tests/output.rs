@@ -13,7 +13,7 @@ macro_rules! examples {
         const LISTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
-examples!(acquire_work_release conflict fenced_write own_backend skip_if_taken slow_source);
+examples!(account acquire_work_release conflict fenced_write own_backend skip_if_taken slow_source);
 
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
