@@ -1,0 +1,101 @@
+//! The program: open the shop, send the clients in, wait until the work is done, and judge what was stored.
+
+mod driver;
+mod options;
+mod progress;
+mod report;
+mod shop;
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use concurrency_core::clock::BootInstant;
+use tokio::sync::watch;
+
+use self::{driver::Tally, report::Evidence, shop::Shop};
+pub use self::{
+    options::{HELP, Options},
+    progress::Progress,
+    report::{Report, Verdict},
+};
+use crate::{
+    audit::{Finding, Stored},
+    counters::Counts,
+    words::grouped,
+};
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With a report.
+    Report(Box<Report>),
+    /// Because it was told to stop, after so many orders.
+    Stopped(usize),
+}
+
+/// Runs the demo. It ends early, and cleanly, once `stop` says so.
+///
+/// # Errors
+/// What kept it from running, in words.
+pub async fn run(options: &Options, progress: &Progress, stop: watch::Receiver<bool>) -> Result<Ended, String> {
+    let mut shop = Shop::open(options).await?;
+    let addresses: Vec<SocketAddr> = shop.instances.iter().map(|instance| instance.address()).collect();
+    let start = BootInstant::now();
+    let tally = {
+        let drive = driver::drive(&addresses, options, progress, &stop);
+        tokio::select! {
+            tally = drive => tally,
+            () = progress.show(options.orders) => std::future::pending().await,
+        }
+    };
+    let drove = BootInstant::now().since(start);
+    progress::clear();
+    if *stop.borrow() {
+        shop.close().await;
+        return Ok(Ended::Stopped(progress.done()));
+    }
+    finish(options, &mut shop, tally, drove).await.map(|report| Ended::Report(Box::new(report)))
+}
+
+async fn finish(options: &Options, shop: &mut Shop, tally: Tally, drove: Duration) -> Result<Report, String> {
+    let start = BootInstant::now();
+    let drained = shop.drain().await?;
+    let drain = BootInstant::now().since(start);
+    let mut counts = Counts::default();
+    let mut reads = BTreeMap::<String, u64>::new();
+    for instance in &shop.instances {
+        counts += instance.checkout().counters().counts();
+        for (sku, times) in instance.checkout().reads_by_sku() {
+            *reads.entry(sku).or_default() += times;
+        }
+    }
+    let loads = shop.catalogue.asked().into_iter().collect();
+    shop.close().await;
+    let (stored, mut audit) = shop.audit().await?;
+    audit.findings.push(answers(&tally, &stored, drained));
+    let evidence = Evidence { counts, reads, loads, stale_charges: shop.books.refused(), drove, drain };
+    Ok(Report::new(options, &tally, &evidence, audit))
+}
+
+/// What the clients were told, against what was stored: the one finding that does not come from the stored bytes alone.
+fn answers(tally: &Tally, stored: &Stored, drained: bool) -> Finding {
+    let mut wrong = tally.wrong.clone();
+    for receipt in &tally.accepted {
+        match stored.orders.get(&receipt.order) {
+            Some(order) if order.receipt == *receipt => {}
+            Some(_) => wrong.push(format!("order {}: stored otherwise than answered", receipt.order)),
+            None => wrong.push(format!("order {}: accepted, and lost", receipt.order)),
+        }
+    }
+    if tally.accepted.len() != stored.orders.len() {
+        wrong.push(format!("{} orders were accepted, {} are stored", tally.accepted.len(), stored.orders.len()));
+    }
+    if !drained {
+        wrong.push("the jobs did not finish in time".to_owned());
+    }
+    let holds = format!(
+        "{} accepted orders are stored as answered, {} repeats got the same answer",
+        grouped(tally.accepted.len()),
+        grouped(tally.repeats)
+    );
+    Finding { what: "answers", holds, wrong }
+}

@@ -1,0 +1,23 @@
+//! A shop's checkout, as a service of several instances over one backend, and the demo that runs it, loads it and audits
+//! what it stored.
+//!
+//! `README.md` in this folder says what happens in a request. [`service`] places orders, [`steps`] brings them on,
+//! [`settlement`] and [`totals`] are the jobs; [`http`] and [`instance`] make it a service; [`audit`] judges what was
+//! stored; [`demo`] is the program.
+
+pub mod audit;
+pub mod catalogue;
+pub mod client;
+pub mod counters;
+pub mod demo;
+pub mod distance;
+pub mod error;
+pub mod http;
+pub mod instance;
+pub mod ledger;
+pub mod model;
+pub mod service;
+mod settlement;
+mod steps;
+pub mod totals;
+mod words;
