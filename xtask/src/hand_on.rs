@@ -11,6 +11,8 @@ pub(crate) struct Program {
     help: &'static str,
     package: &'static str,
     binary: &'static str,
+    /// Where its own help stands. It is said again here, so that nobody waits for a build to read it.
+    options: &'static str,
     /// What comes before the caller's own arguments.
     first: &'static [&'static str],
     release: bool,
@@ -22,12 +24,37 @@ const PROGRAMS: &[Program] = &[
         help: CONFORMANCE,
         package: "suite",
         binary: "suite",
+        options: "suite/src/options.rs",
         first: &["conformance"],
         release: false,
     },
-    Program { task: "torture", help: TORTURE, package: "suite", binary: "suite", first: &["torture"], release: true },
-    Program { task: "bench", help: BENCH, package: "benches", binary: "bench", first: &[], release: true },
-    Program { task: "demo", help: DEMO, package: "checkout", binary: "demo", first: &[], release: false },
+    Program {
+        task: "torture",
+        help: TORTURE,
+        package: "suite",
+        binary: "suite",
+        options: "suite/src/torture/options.rs",
+        first: &["torture"],
+        release: true,
+    },
+    Program {
+        task: "bench",
+        help: BENCH,
+        package: "benches",
+        binary: "bench",
+        options: "benches/src/options.rs",
+        first: &[],
+        release: true,
+    },
+    Program {
+        task: "demo",
+        help: DEMO,
+        package: "checkout",
+        binary: "demo",
+        options: "examples/checkout/src/demo/options.rs",
+        first: &[],
+        release: false,
+    },
 ];
 
 const CONFORMANCE: &str = "\
@@ -45,6 +72,7 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
   --via HOW         containers, local or url: where servers come from (the backends of this version need none)
   --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
+  --history FILE    what level 4 records as JSON lines, one operation a line, for other checkers
   --history FILE    what level 4 records, as JSON lines, one operation a line, for other checkers
   --list            all cases and mutants with the sentences that they name, as JSON
 
@@ -79,12 +107,19 @@ Close other programs, and read the medians and raw numbers beside a ratio before
 const DEMO: &str = "\
 cargo xtask demo [options]
 
-Runs the example service `checkout`: three instances over one backend, orders from many clients at once, a tenth of them
+Runs the example service `checkout`: several instances over one backend, orders from many clients at once, a tenth of them
 repeated at another instance before the first answered. Then audits what was stored, and prints a report.
 
-  --json FILE         the report as JSON
+  --orders N          how many orders are to be accepted, 1 to 1,000,000; 2,000 unless given
+  --clients N         how many clients send them at once, 1 to 1,000; 32 unless given
+  --instances N       how many instances serve them, 2 to 16; 3 unless given
+  --pace N            how many orders are begun in a second, 1 to 100,000; 250 unless given
+  --seed N            where the choices of the clients begin (products, repeats); random unless given
+  --port N            instances listen on 127.0.0.1, ports N, N+1, ..; free ports unless given
+  --json FILE         the report as JSON, too
 
-Exit code: 0 only if the audit found no discrepancy.
+Exit code: 0 no discrepancy, 1 at least one, 2 wrong arguments, or the run proved nothing (too few requests met),
+130 stopped by Ctrl-C.
 ";
 
 /// The program that does `task`, if one does.
@@ -126,6 +161,8 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs};
+
     use super::*;
 
     #[test]
@@ -135,5 +172,19 @@ mod tests {
             assert!(find(program.task).is_some());
         }
         assert!(find("nonsense").is_none());
+    }
+
+    /// The options that a help text explains: `--name` at the beginning of an indented line.
+    fn explained(text: &str) -> BTreeSet<&str> {
+        text.lines().filter_map(|line| line.strip_prefix("  --")?.split([' ', ',', '=']).next()).collect()
+    }
+
+    #[test]
+    fn help_explains_the_options_that_there_are() {
+        for program in PROGRAMS {
+            if let Ok(source) = fs::read_to_string(programs::root().join(program.options)) {
+                assert_eq!(explained(program.help), explained(&source), "{}: {}", program.task, program.options);
+            }
+        }
     }
 }
