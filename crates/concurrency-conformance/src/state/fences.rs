@@ -34,7 +34,9 @@ pub(super) async fn tokens_are_accepted_where_they_belong(cx: Cx) {
     put_with(&*store, "k", "v", fenced(0)).await;
     put_with(&*store, "k", "v", fenced(1)).await;
     assert!(store.delete("k", delete(2)).await.is_ok_and(|existed| existed), "a fenced delete");
+    assert_mark(&*store, "k", 2, "after a fenced delete").await;
     assert!(store.delete("k", delete(3)).await.is_ok_and(|existed| !existed), "a fenced delete of a missing key");
+    assert_mark(&*store, "k", 3, "after a fenced delete of a missing key").await;
     assert!(store.save_many(vec![Save::new("k", "v", fenced(4))]).await.iter().all(Result::is_ok), "save_many");
     put_with(&*store, "k", "v", fenced(FencingToken::MAX.0)).await;
     assert_mark(&*store, "k", FencingToken::MAX.0, "after the highest token").await;

@@ -70,21 +70,16 @@ impl StateSpace {
         (table, self.clock.now())
     }
 
-    fn check_save(&self, save: &Save) -> Result<SaveParts> {
-        check_key(&save.key)?;
-        let parts = save.options.into_parts()?;
-        check_size(save.value.len(), self.config.max_value)?;
-        Ok(parts)
-    }
-
-    fn save(&self, save: Save) -> Result<Version> {
-        let SaveParts { precondition, expires, fenced_by } = self.check_save(&save)?;
+    fn save(&self, key: &str, value: Bytes, options: SaveOptions) -> Result<Version> {
+        check_key(key)?;
+        let SaveParts { precondition, expires, fenced_by } = options.into_parts()?;
+        check_size(value.len(), self.config.max_value)?;
         let version = Version::mint();
         let (mut table, now) = self.enter();
-        table.check_fence(&save.key, fenced_by, now)?;
-        precondition.check(&save.key, table.version(&save.key, now))?;
-        table.raise_mark(&save.key, fenced_by, now.after(self.config.fence_retention));
-        table.put(save.key, save.value, version, expires, now);
+        table.check_fence(key, fenced_by, now)?;
+        precondition.check(key, table.version(key, now))?;
+        table.raise_mark(key, fenced_by, now.after(self.config.fence_retention));
+        table.put(key, value, version, expires, now);
         table.sweep(now);
         Ok(version)
     }
@@ -113,7 +108,7 @@ impl StateSpace {
                 Write::Save(Save { key, value, options }) => {
                     let SaveParts { precondition: _, expires, fenced_by } = options.into_parts()?;
                     table.raise_mark(&key, fenced_by, marked_until);
-                    table.put(key, value, version, expires, now);
+                    table.put(&key, value, version, expires, now);
                 }
                 Write::Delete { key, options } => {
                     let DeleteParts { precondition: _, fenced_by } = options.into_parts()?;
@@ -194,6 +189,11 @@ impl Stored {
     }
 }
 
+/// What tells a key from others: all of its bytes, as they are.
+fn identity(key: &str) -> &str {
+    key
+}
+
 /// The highest token accepted for a key, and how long that is remembered.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -203,7 +203,7 @@ struct Mark {
 
 impl Table {
     fn live(&self, key: &str, now: BootInstant) -> Option<&Stored> {
-        self.values.get(key).filter(|stored| stored.is_live(now))
+        self.values.get(identity(key)).filter(|stored| stored.is_live(now))
     }
 
     /// The version of the live value.
@@ -244,7 +244,7 @@ impl Table {
     /// A token below the mark is refused; no token is not checked.
     fn check_fence(&self, key: &str, token: Option<FencingToken>, now: BootInstant) -> Result<()> {
         let Some(given) = token else { return Ok(()) };
-        match self.marks.get(key) {
+        match self.marks.get(identity(key)) {
             Some(mark) if now < mark.until && given < mark.token => Err(Error::fenced(key, mark.token, given)),
             _ => Ok(()),
         }
@@ -253,21 +253,21 @@ impl Table {
     /// After an accepted write. No token leaves the mark as it is.
     fn raise_mark(&mut self, key: &str, token: Option<FencingToken>, until: BootInstant) {
         let Some(token) = token else { return };
-        self.marks.insert(key.to_owned(), Mark { token, until });
+        self.marks.insert(identity(key).to_owned(), Mark { token, until });
     }
 
-    fn put(&mut self, key: String, value: Bytes, version: Version, expires: Expires, now: BootInstant) {
+    fn put(&mut self, key: &str, value: Bytes, version: Version, expires: Expires, now: BootInstant) {
         let deadline = match expires {
             Expires::Never => None,
             Expires::After(ttl) => Some(now.after(ttl.as_duration())),
-            Expires::Keep => self.live(&key, now).and_then(|stored| stored.deadline),
+            Expires::Keep => self.live(key, now).and_then(|stored| stored.deadline),
         };
-        self.values.insert(key, Stored { value, version, deadline });
+        self.values.insert(identity(key).to_owned(), Stored { value, version, deadline });
     }
 
     /// Whether there was a live value.
     fn remove(&mut self, key: &str, now: BootInstant) -> bool {
-        self.values.remove(key).is_some_and(|stored| stored.is_live(now))
+        self.values.remove(identity(key)).is_some_and(|stored| stored.is_live(now))
     }
 
     /// Removes what has expired, once for as many writes as entries were left the last time: a constant cost a write.
@@ -319,7 +319,7 @@ impl StateStore for MemoryState {
 
     async fn save(&self, key: &str, value: Bytes, options: SaveOptions) -> Result<Version> {
         self.session.check_open()?;
-        self.space.save(Save::new(key, value, options))
+        self.space.save(key, value, options)
     }
 
     async fn delete(&self, key: &str, options: DeleteOptions) -> Result<bool> {
@@ -340,7 +340,7 @@ impl StateStore for MemoryState {
         if let Err(refused) = refused {
             return saves.iter().map(|_| Err(refused.clone())).collect();
         }
-        saves.into_iter().map(|save| self.space.save(save)).collect()
+        saves.into_iter().map(|Save { key, value, options }| self.space.save(&key, value, options)).collect()
     }
 
     async fn delete_many(&self, keys: &[&str]) -> Result<u64> {
