@@ -8,11 +8,10 @@ use crate::{Problem, programs};
 #[derive(Debug)]
 pub(crate) struct Program {
     task: &'static str,
+    /// Said again here, so that nobody waits for a build to read it.
     help: &'static str,
     package: &'static str,
     binary: &'static str,
-    /// Where its own help stands. It is said again here, so that nobody waits for a build to read it.
-    options: &'static str,
     /// What comes before the caller's own arguments.
     first: &'static [&'static str],
     release: bool,
@@ -24,37 +23,12 @@ const PROGRAMS: &[Program] = &[
         help: CONFORMANCE,
         package: "suite",
         binary: "suite",
-        options: "suite/src/options.rs",
         first: &["conformance"],
         release: false,
     },
-    Program {
-        task: "torture",
-        help: TORTURE,
-        package: "suite",
-        binary: "suite",
-        options: "suite/src/torture/options.rs",
-        first: &["torture"],
-        release: true,
-    },
-    Program {
-        task: "bench",
-        help: BENCH,
-        package: "benches",
-        binary: "bench",
-        options: "benches/src/options.rs",
-        first: &[],
-        release: true,
-    },
-    Program {
-        task: "demo",
-        help: DEMO,
-        package: "checkout",
-        binary: "demo",
-        options: "examples/checkout/src/demo/options.rs",
-        first: &[],
-        release: false,
-    },
+    Program { task: "torture", help: TORTURE, package: "suite", binary: "suite", first: &["torture"], release: true },
+    Program { task: "bench", help: BENCH, package: "benches", binary: "bench", first: &[], release: true },
+    Program { task: "demo", help: DEMO, package: "checkout", binary: "demo", first: &[], release: false },
 ];
 
 const CONFORMANCE: &str = "\
@@ -179,11 +153,20 @@ mod tests {
         text.lines().filter_map(|line| line.strip_prefix("  --")?.split([' ', ',', '=']).next()).collect()
     }
 
+    /// Where the programs explain their options themselves.
+    const OPTIONS: &[(&str, &str)] = &[
+        ("conformance", "suite/src/options.rs"),
+        ("torture", "suite/src/torture/options.rs"),
+        ("bench", "benches/src/options.rs"),
+        ("demo", "examples/checkout/src/demo/options.rs"),
+    ];
+
     #[test]
     fn help_explains_the_options_that_there_are() {
-        for program in PROGRAMS {
-            if let Ok(source) = fs::read_to_string(programs::root().join(program.options)) {
-                assert_eq!(explained(program.help), explained(&source), "{}: {}", program.task, program.options);
+        for (task, path) in OPTIONS {
+            if let Ok(source) = fs::read_to_string(programs::root().join(path)) {
+                let program = find(task).expect("a task");
+                assert_eq!(explained(program.help), explained(&source), "{task}: {path}");
             }
         }
     }
