@@ -7,7 +7,10 @@ mod fixture;
 mod freshness;
 mod histories;
 mod keys;
+mod model;
+mod races;
 mod tickets;
+mod typed;
 mod values;
 
 use self::fixture::{LARGEST_TRIED, has_lifetimes};
@@ -99,6 +102,31 @@ suite! { $ Cache, cache, cache;
         closing_twice_is_fine 1 ["G-76"] if |d| d.backend;
         a_dropped_call_leaves_nothing_behind 1 ["G-28", "G-29"];
         a_dropped_loader_is_in_nobodys_way 1 ["G-28", "C-17"] if |d| d.tickets;
+    }
+    typed {
+        a_loader_is_polled_on_a_miss_only 1 ["T-13", "T-40", "T-1", "T-2"];
+        one_load_for_all_callers_of_a_process 1 ["T-14", "T-16"];
+        one_load_for_all_processes 1 ["T-15"] if |d| d.tickets;
+        a_loaders_error_reaches_all_and_nobody_waits_for_it 1 ["T-16", "T-18"];
+        a_dropped_leader_hands_over 1 ["T-17"];
+        the_near_tier_is_never_older_than_it_says 1 ["T-20"];
+        an_old_value_is_served_if_the_loader_fails 1 ["T-21", "T-22"] if |d| has_lifetimes(d) && d.remaining;
+        jitter_only_shortens 1 ["T-23"] if |d| has_lifetimes(d) && d.remaining;
+        bytes_of_another_kind_are_an_error_and_stay 1 ["T-3", "T-5"];
+        what_cannot_be_written_is_not_sent 1 ["T-4"];
+    }
+    races {
+        no_read_after_a_set_is_stale 2 ["C-11"];
+        no_load_puts_back_what_a_removal_overtook 2 ["C-12", "C-20"] if |d| d.tickets;
+        no_load_puts_back_what_a_clear_overtook 2 ["C-13", "C-21"] if |d| d.tickets;
+        one_of_many_gets_the_ticket 2 ["C-16"] if |d| d.tickets;
+        a_fill_never_outlives_a_removal_beside_it 2 ["C-18", "C-20", "C-21"] if |d| d.tickets;
+        a_fill_never_replaces_a_set_beside_it 2 ["C-18", "C-22"] if |d| d.tickets;
+        answers_are_not_mixed_up 2 ["G-29", "C-2", "C-7"];
+        no_typed_read_after_a_removal_is_stale 2 ["T-20", "C-12"];
+    }
+    model {
+        random_calls_answer_as_the_model_does 3 ["C-1", "C-2", "C-5", "C-7", "C-8", "C-9", "C-16", "C-18", "C-37"];
     }
     histories {
         reads_are_never_stale 4 ["C-1", "C-8", "C-9", "C-11", "C-12", "C-13", "G-24"];
