@@ -86,7 +86,7 @@ impl Stored {
         let mut names: Vec<String> = stored.orders.keys().map(|order| model::order_lock(order)).collect();
         names.push(model::SETTLEMENT_LOCK.to_owned());
         stored.look_for_holders(&*backend.lock(model::NAMESPACE)?, &names).await?;
-        stored.look_for_holders(&*backend.lock(model::TOTALS)?, &[totals::TOTALS_LOCK.to_owned()]).await?;
+        stored.look_for_holders(&*backend.lock(model::TOTALS)?, &[totals::NAME.to_owned()]).await?;
         Ok(stored)
     }
 
@@ -105,7 +105,7 @@ impl Stored {
 
     async fn read_totals(&mut self, store: &dyn StateStore) -> Result<()> {
         for (key, bytes) in all_states(store).await? {
-            if let Some(sku) = key.strip_prefix("row/") {
+            if let Some(sku) = key.strip_prefix(&totals::row_key("")) {
                 self.totals.insert(sku.to_owned(), decode(&bytes)?);
             }
         }

@@ -62,7 +62,10 @@ async fn finish(options: &Options, shop: &mut Shop, tally: Tally, drove: Duratio
     let drain = BootInstant::now().since(start);
     let mut counts = Counts::default();
     let mut reads = BTreeMap::<String, u64>::new();
+    let (mut projected, mut commits) = (0, 0);
     for instance in &shop.instances {
+        projected += instance.projection().events;
+        commits += instance.projection().commits;
         counts += instance.checkout().counters().counts();
         for (sku, times) in instance.checkout().reads_by_sku() {
             *reads.entry(sku).or_default() += times;
@@ -72,7 +75,8 @@ async fn finish(options: &Options, shop: &mut Shop, tally: Tally, drove: Duratio
     shop.close().await;
     let (stored, mut audit) = shop.audit().await?;
     audit.findings.push(answers(&tally, &stored, drained));
-    let evidence = Evidence { counts, reads, loads, stale_charges: shop.books.refused(), drove, drain };
+    let evidence =
+        Evidence { counts, projected, commits, reads, loads, stale_charges: shop.books.refused(), drove, drain };
     Ok(Report::new(options, &tally, &evidence, audit))
 }
 

@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use concurrency_core::{clock, clock::BootInstant, random};
+use concurrency_core::{ProjectionCounts, Projector, clock, clock::BootInstant, random};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{error::CheckoutError, http, service::Checkout, totals::Totals};
+use crate::{http, service::Checkout};
 
 /// How often the settlement is tried, at the least: each pause is half to all of this.
 const SETTLE_EVERY: Duration = Duration::from_millis(200);
@@ -15,6 +15,7 @@ const SETTLE_EVERY: Duration = Duration::from_millis(200);
 pub struct Instance {
     address: SocketAddr,
     checkout: Arc<Checkout>,
+    totals: Arc<Projector>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<io::Result<()>>,
 }
@@ -24,7 +25,8 @@ impl Instance {
     ///
     /// # Errors
     /// Where the listener has no address.
-    pub fn start(checkout: Arc<Checkout>, totals: Totals, listener: TcpListener) -> io::Result<Self> {
+    pub fn start(checkout: Arc<Checkout>, totals: Projector, listener: TcpListener) -> io::Result<Self> {
+        let totals = Arc::new(totals);
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -32,8 +34,8 @@ impl Instance {
         let until = until_stopped(stopped.clone());
         tasks.spawn(async move { axum::serve(listener, router).with_graceful_shutdown(until).await });
         tasks.spawn(settle(Arc::clone(&checkout), stopped.clone()));
-        tasks.spawn(project(Arc::clone(&checkout), totals, stopped));
-        Ok(Self { address, checkout, stop, tasks })
+        tasks.spawn(project(Arc::clone(&checkout), Arc::clone(&totals), stopped));
+        Ok(Self { address, checkout, totals, stop, tasks })
     }
 
     /// Where it listens.
@@ -46,6 +48,12 @@ impl Instance {
     #[must_use]
     pub const fn checkout(&self) -> &Arc<Checkout> {
         &self.checkout
+    }
+
+    /// What it has counted into the totals.
+    #[must_use]
+    pub fn projection(&self) -> ProjectionCounts {
+        self.totals.counts()
     }
 
     /// Answers the requests that are under way, ends the jobs, gives locks back and closes the backend.
@@ -65,7 +73,9 @@ async fn until_stopped(mut stopped: watch::Receiver<bool>) {
 async fn settle(checkout: Arc<Checkout>, stopped: watch::Receiver<bool>) -> io::Result<()> {
     let job = async {
         loop {
-            count_error(&checkout, checkout.settle_all().await.map(drop));
+            if checkout.settle_all().await.is_err() {
+                checkout.counters().job_errors.add(1);
+            }
             pause(SETTLE_EVERY).await;
         }
     };
@@ -76,11 +86,12 @@ async fn settle(checkout: Arc<Checkout>, stopped: watch::Receiver<bool>) -> io::
     Ok(())
 }
 
-/// Keeps the totals, for as long as the instance runs. One instance at a time does; the others wait to take over.
-async fn project(checkout: Arc<Checkout>, totals: Totals, stopped: watch::Receiver<bool>) -> io::Result<()> {
+/// Keeps the totals, for as long as the instance runs. One instance at a time does; the others wait to take over. What ends
+/// it but closing is counted and tried again.
+async fn project(checkout: Arc<Checkout>, totals: Arc<Projector>, stopped: watch::Receiver<bool>) -> io::Result<()> {
     let job = async {
-        loop {
-            count_error(&checkout, totals.catch_up().await.map(drop));
+        while totals.run().await.is_err() {
+            checkout.counters().job_errors.add(1);
             pause(SETTLE_EVERY).await;
         }
     };
@@ -89,12 +100,6 @@ async fn project(checkout: Arc<Checkout>, totals: Totals, stopped: watch::Receiv
         () = until_stopped(stopped) => {}
     }
     Ok(())
-}
-
-fn count_error(checkout: &Checkout, done: Result<(), CheckoutError>) {
-    if done.is_err() {
-        checkout.counters().job_errors.add(1);
-    }
 }
 
 async fn pause(at_most: Duration) {

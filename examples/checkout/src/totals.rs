@@ -1,17 +1,15 @@
-//! Totals by product, computed from the events: a projection whose rows and checkpoint are committed together.
+//! Totals by product, computed from the events: a projection, so that they are exact whatever instance dies or is paused
+//! while it counts.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
+use async_trait::async_trait;
 use concurrency_core::{
-    Backend, Checkpoint, Codec, EventStore, FencingToken, LockOptions, Locks, Position, Recorded, SaveOptions, State,
-    StateStore, TypedState,
+    Backend, Codec, LockOptions, Locks, Projection, Projector, Recorded, Result as StoreResult, Rows,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::CheckoutError,
-    model::{self, OrderEvent, Status},
-};
+use crate::model::{self, OrderEvent, Status};
 
 /// The totals of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,116 +45,54 @@ pub type TotalsBySku = BTreeMap<String, Total>;
 ///
 /// # Errors
 /// `Decode` where the event cannot be read.
-pub fn count(totals: &mut TotalsBySku, event: &Recorded) -> Result<(), CheckoutError> {
+pub fn count(totals: &mut TotalsBySku, event: &Recorded) -> StoreResult<()> {
     let Some(step) = Status::of_event(&event.event_type) else { return Ok(()) };
     let what: OrderEvent = Codec::default().decode(&event.data)?;
     totals.entry(what.sku.clone()).or_default().apply(step, &what);
     Ok(())
 }
 
-/// The lock under which one instance at a time keeps the totals.
-pub const TOTALS_LOCK: &str = "totals";
-/// Where it is stored how far the totals reach.
-pub const CHECKPOINT: &str = "checkpoint";
+/// The name of the projection, of its lock and of its checkpoint.
+pub const NAME: &str = "totals";
+/// How long a crashed instance keeps the others from counting.
 const LOCK_TTL: Duration = Duration::from_secs(2);
-/// How many events are counted in one commit.
-const BATCH: usize = 256;
 
 /// Where the totals of a product are stored.
 #[must_use]
 pub fn row_key(sku: &str) -> String {
-    format!("row/{sku}")
+    format!("{NAME}/{sku}")
 }
 
-/// Keeps the totals up to date.
-#[derive(Debug)]
-pub struct Totals {
-    events: Arc<dyn EventStore>,
-    store: Arc<dyn StateStore>,
-    rows: TypedState<Total>,
-    checkpoints: TypedState<Checkpoint>,
-    locks: Locks,
+/// How the totals follow from the events.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Totals;
+
+#[async_trait]
+impl Projection for Totals {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn apply(&self, event: &Recorded, rows: &mut Rows) -> StoreResult<()> {
+        let Some(step) = Status::of_event(&event.event_type) else { return Ok(()) };
+        let what: OrderEvent = rows.decode(event)?;
+        let counted = |total: Option<Total>| {
+            let mut total = total.unwrap_or_default();
+            total.apply(step, &what);
+            total
+        };
+        rows.update(&what.sku, counted).await
+    }
 }
 
 impl Totals {
-    /// Over the events of this backend.
+    /// What keeps the totals of a shop: on one instance at a time, and the next one takes over.
     ///
     /// # Errors
     /// `Unsupported` where the backend lacks a component.
-    pub fn new(backend: &dyn Backend) -> Result<Self, CheckoutError> {
-        let store = backend.state_store(model::TOTALS)?;
-        Ok(Self {
-            events: backend.event_store(model::NAMESPACE)?,
-            rows: TypedState::new(Arc::clone(&store)),
-            checkpoints: TypedState::new(Arc::clone(&store)),
-            locks: Locks::new(backend.lock(model::TOTALS)?),
-            store,
-        })
-    }
-
-    /// Counts all events that are there; `None` where another instance is at it. Answers how many were counted.
-    ///
-    /// # Errors
-    /// Those of the backend; what was committed stays counted.
-    ///
-    /// # Cancel safety
-    /// A batch was committed or not, its checkpoint with it.
-    pub async fn catch_up(&self) -> Result<Option<u64>, CheckoutError> {
-        let options = LockOptions::new().with_ttl(LOCK_TTL);
-        self.locks.run_or_skip(TOTALS_LOCK, options, |token| self.count_all(token)).await
-    }
-
-    async fn count_all(&self, token: FencingToken) -> Result<u64, CheckoutError> {
-        let mut counted = 0;
-        let mut checkpoint = self.checkpoints.load(CHECKPOINT).await?;
-        loop {
-            let after = checkpoint.as_ref().map_or(Position::START, |checkpoint| checkpoint.value.position);
-            let batch = self.events.read_all(after, BATCH).await?;
-            let Some(last) = batch.events.last() else { return Ok(counted) };
-            let saved = self.commit(&batch.events, last.checkpoint(), checkpoint.as_ref(), token).await?;
-            checkpoint = Some(saved);
-            counted += batch.events.len() as u64;
-        }
-    }
-
-    async fn commit(
-        &self,
-        events: &[Recorded],
-        reached: Checkpoint,
-        before: Option<&State<Checkpoint>>,
-        token: FencingToken,
-    ) -> Result<State<Checkpoint>, CheckoutError> {
-        let mut news = TotalsBySku::new();
-        for event in events {
-            count(&mut news, event)?;
-        }
-        let keys: Vec<String> = news.keys().map(|sku| row_key(sku)).collect();
-        let rows = self.rows.load_many(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-        let mut writes = Vec::with_capacity(keys.len() + 1);
-        for ((key, row), new) in keys.into_iter().zip(rows).zip(news.values()) {
-            let options = condition(row.as_ref()).fenced_by(token);
-            writes.push(self.rows.write(key, &row.map_or_else(Total::default, |row| row.value).plus(*new), options)?);
-        }
-        writes.push(self.checkpoints.write(CHECKPOINT, &reached, condition(before).fenced_by(token))?);
-        let version = self.store.commit(writes).await?;
-        Ok(State::new(reached, version, None))
-    }
-}
-
-/// Only over what was read.
-fn condition<T>(read: Option<&State<T>>) -> SaveOptions {
-    read.map_or(SaveOptions::new().if_absent(), |state| SaveOptions::new().if_version(state.version))
-}
-
-impl Total {
-    /// Both together.
-    #[must_use]
-    pub const fn plus(self, more: Self) -> Self {
-        Self {
-            orders: self.orders + more.orders,
-            pieces: self.pieces + more.pieces,
-            revenue: self.revenue + more.revenue,
-            settled: self.settled + more.settled,
-        }
+    pub fn projector(backend: &dyn Backend) -> StoreResult<Projector> {
+        let locks = Locks::new(backend.lock(model::TOTALS)?);
+        let (events, rows) = (backend.event_store(model::NAMESPACE)?, backend.state_store(model::TOTALS)?);
+        Ok(Projector::new(Self, events, rows, locks)?.with_lock_options(LockOptions::new().with_ttl(LOCK_TTL)))
     }
 }

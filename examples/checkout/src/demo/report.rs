@@ -14,6 +14,8 @@ const ENOUGH: u64 = 10;
 #[derive(Debug, Clone)]
 pub(super) struct Evidence {
     pub(super) counts: Counts,
+    pub(super) projected: u64,
+    pub(super) commits: u64,
     pub(super) reads: BTreeMap<String, u64>,
     pub(super) loads: BTreeMap<String, u64>,
     pub(super) stale_charges: u64,
@@ -66,6 +68,10 @@ pub struct Report {
     pub cache: BTreeMap<String, Cached>,
     /// Charges that the ledger refused because the order's lock had gone to somebody else.
     pub stale_charges: u64,
+    /// Events that the projection has counted.
+    pub projected: u64,
+    /// In so many commits.
+    pub projection_commits: u64,
     /// What the instances counted, together.
     pub counts: Counts,
     /// The audit of what was stored.
@@ -106,6 +112,8 @@ impl Report {
             product_requests: tally.products,
             cache: evidence.reads.iter().map(cached).collect(),
             stale_charges: evidence.stale_charges,
+            projected: evidence.projected,
+            projection_commits: evidence.commits,
             counts: evidence.counts,
             audit,
         }
@@ -151,7 +159,7 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "answers     half within {:.0} ms, 99 of 100 within {:.0} ms; the backend is up to {} ms away, there and back",
+            "latency     half within {:.0} ms, 99 of 100 within {:.0} ms; the backend is up to {} ms away, there and back",
             self.median_ms,
             self.slow_ms,
             2 * WAY.as_millis()
@@ -173,7 +181,9 @@ impl fmt::Display for Report {
         let [charged, found, overtaken] = [counts.charged, counts.found_charged, counts.overtaken].map(grouped);
         writeln!(f, "charging    {charged} charged, {found} found charged, {overtaken} left to whoever was at it")?;
         let [runs, skipped] = [counts.settlements, counts.settlements_skipped].map(grouped);
-        writeln!(f, "settlement  {runs} runs, {skipped} skipped because another instance was at it\n")?;
+        writeln!(f, "settlement  {runs} runs, {skipped} skipped because another instance was at it")?;
+        let [projected, commits] = [self.projected, self.projection_commits].map(grouped);
+        writeln!(f, "totals      {projected} events counted in {commits} commits, by one instance at a time\n")?;
         for finding in &audit.findings {
             match finding.wrong.split_first() {
                 None => writeln!(f, "{:<11} {}: ok", finding.what, finding.holds)?,

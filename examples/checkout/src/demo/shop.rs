@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use concurrency_core::{
-    Backend, Checkpoint, EventStore, ListQuery, Memory, Position, StateStore, TypedState,
+    Backend, EventStore, ListQuery, Memory, Position, StateStore,
     clock::{self, BootInstant},
 };
 use tokio::net::TcpListener;
@@ -17,7 +17,7 @@ use crate::{
     ledger::Books,
     model,
     service::Checkout,
-    totals::{CHECKPOINT, Totals},
+    totals::Totals,
 };
 
 /// A product of the demo: number, name, price in cents, and how many of 100 orders want it.
@@ -77,7 +77,7 @@ impl Shop {
 
     fn instance(&self, listener: TcpListener) -> Result<Instance, Box<dyn std::error::Error>> {
         let backend: Arc<dyn Backend> = Arc::new(Distant::new(self.memory.another_client(), WAY));
-        let totals = Totals::new(&*backend)?;
+        let totals = Totals::projector(&*backend)?;
         let checkout = Checkout::new(backend, Arc::clone(&self.books) as Arc<_>, Arc::clone(&self.catalogue))?;
         Ok(Instance::start(Arc::new(checkout), totals, listener)?)
     }
@@ -99,8 +99,8 @@ impl Shop {
         if !self.memory.state_store(model::NAMESPACE)?.list(open).await?.keys.is_empty() {
             return Ok(false);
         }
-        let checkpoints: TypedState<Checkpoint> = TypedState::new(self.memory.state_store(model::TOTALS)?);
-        let reached = checkpoints.load(CHECKPOINT).await?.map_or(Position::START, |state| state.value.position);
+        let reached = Totals::projector(&self.memory)?.checkpoint().await?;
+        let reached = reached.map_or(Position::START, |checkpoint| checkpoint.position);
         Ok(self.memory.event_store(model::NAMESPACE)?.read_all(reached, 1).await?.events.is_empty())
     }
 

@@ -1,5 +1,7 @@
 //! The checkout, its jobs, its audit and its demo.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod audit;
 mod demo;
 mod http;

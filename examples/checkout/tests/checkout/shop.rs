@@ -10,24 +10,24 @@ use checkout::{
     service::Checkout,
     totals::Totals,
 };
-use concurrency_core::{Backend, Memory};
+use concurrency_core::{Backend, Memory, Projector};
 
-pub struct Shop {
-    pub memory: Memory,
-    pub books: Arc<Books>,
-    pub catalogue: Arc<Catalogue>,
+pub(crate) struct Shop {
+    pub(crate) memory: Memory,
+    pub(crate) books: Arc<Books>,
+    pub(crate) catalogue: Arc<Catalogue>,
 }
 
 /// How long the tests wait for an order's lock.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-pub fn wanted(sku: &str, quantity: u32) -> NewOrder {
+pub(crate) fn wanted(sku: &str, quantity: u32) -> NewOrder {
     NewOrder { sku: sku.to_owned(), quantity }
 }
 
 impl Shop {
     /// Ten of each product on the shelves.
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let products = [("tea", "Tea", 450), ("mug", "Mug", 1190), ("kettle", "Kettle", 4900)];
         let shop = Self {
             memory: Memory::new(),
@@ -41,21 +41,21 @@ impl Shop {
     }
 
     /// An instance with a client of its own.
-    pub fn instance(&self) -> Arc<Checkout> {
+    pub(crate) fn instance(&self) -> Arc<Checkout> {
         self.instance_over(Arc::new(self.memory.another_client()))
     }
 
-    pub fn instance_over(&self, backend: Arc<dyn Backend>) -> Arc<Checkout> {
+    pub(crate) fn instance_over(&self, backend: Arc<dyn Backend>) -> Arc<Checkout> {
         let ledger = Arc::clone(&self.books) as Arc<_>;
         Arc::new(Checkout::new(backend, ledger, Arc::clone(&self.catalogue)).unwrap())
     }
 
-    pub fn totals(&self) -> Totals {
-        Totals::new(&self.memory.another_client()).unwrap()
+    pub(crate) fn totals(&self) -> Projector {
+        Totals::projector(&self.memory.another_client()).unwrap()
     }
 
     /// Some orders, brought to their end, and counted.
-    pub async fn sell(&self) -> Vec<String> {
+    pub(crate) async fn sell(&self) -> Vec<String> {
         let (one, other) = (self.instance(), self.instance());
         let mut orders = Vec::new();
         for (number, (sku, quantity)) in [("tea", 2), ("mug", 1), ("tea", 3), ("kettle", 4)].into_iter().enumerate() {
@@ -68,11 +68,11 @@ impl Shop {
         orders
     }
 
-    pub async fn stored(&self) -> Stored {
+    pub(crate) async fn stored(&self) -> Stored {
         Stored::read(&self.memory.another_client()).await.unwrap()
     }
 
-    pub async fn audit(&self) -> Audit {
+    pub(crate) async fn audit(&self) -> Audit {
         judge(&self.stored().await, &self.books.charges())
     }
 }
