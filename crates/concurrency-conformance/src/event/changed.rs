@@ -21,10 +21,13 @@ pub(super) async fn returns_where_there_is_something(cx: Cx) {
 pub(super) async fn is_woken_by_an_append(cx: Cx) {
     let (store, other) = (cx.open().await, cx.other_client().await);
     let mut next = log_after(&store, Position::START, 10).await.1;
-    for n in 0..5 {
+    for n in 0..12 {
         let waiting = wait(&store, next);
-        // Before it waits, while it does, and after a while.
+        // Before it waits, in any of its steps, and after a while.
         for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        if n > 8 {
             tokio::time::sleep(Duration::from_millis(n)).await;
         }
         let writer = if n % 2 == 0 { &store } else { &other };

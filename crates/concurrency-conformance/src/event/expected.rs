@@ -58,7 +58,11 @@ pub(super) async fn exact_zero_is_no_stream(cx: Cx) {
 
 pub(super) async fn a_mismatch_burns_no_number(cx: Cx) {
     let store = cx.open().await;
-    grow(&store, "s", 2).await;
+    for wrong in [ExpectedVersion::Exists, 1.into()] {
+        refused(&store, "s", events(3), expecting(wrong), &format!("{wrong:?} on a missing stream"), is_conflict).await;
+    }
+    let first = store.append("s", events(2), expecting(ExpectedVersion::NoStream)).await;
+    assert_answer!(first, Ok(first) if first.first == 1, "a refused append has made no stream");
     for wrong in [ExpectedVersion::NoStream, 1.into(), 7.into()] {
         refused(&store, "s", events(3), expecting(wrong), &format!("{wrong:?} at version 2"), is_conflict).await;
     }

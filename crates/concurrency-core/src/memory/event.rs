@@ -7,7 +7,7 @@
 //! writers has to earn that.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     fmt,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -72,6 +72,16 @@ impl EventSpace {
         }
     }
 
+    fn append(&self, stream: &str, events: &[NewEvent], parts: AppendParts) -> Result<Appended> {
+        let mut log = self.log();
+        // Read under the mutex, so that the times of events rise as their positions do, if the clock does.
+        let stamp = Stamp { now: self.clock.now(), wall: clock::wall() + self.clock.ahead() };
+        let appended = log.append(stream, events, parts, stamp, self.fence_retention)?;
+        drop(log);
+        self.appended.notify_waiters();
+        Ok(appended)
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,8 +105,10 @@ struct Stream {
     name: Arc<str>,
     /// The lowest version that is left; the version after the last one where none is.
     first: u64,
-    /// Where the versions from `first` on stand in the global order.
-    positions: VecDeque<Position>,
+    /// The version of the last event that was ever appended; zero for none.
+    last: u64,
+    /// Where the versions that are left stand in the global order.
+    positions: BTreeMap<u64, Position>,
     appends: HashMap<AppendId, Known>,
     mark: Option<Mark>,
 }
@@ -134,12 +146,7 @@ impl fmt::Debug for Log {
 
 impl Stream {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), first: 1, positions: VecDeque::new(), appends: HashMap::new(), mark: None }
-    }
-
-    /// The number of the last event that was ever appended; zero for none.
-    fn last(&self) -> u64 {
-        self.first + self.positions.len() as u64 - 1
+        Self { name: name.into(), first: 1, last: 0, positions: BTreeMap::new(), appends: HashMap::new(), mark: None }
     }
 
     fn check_fence(&self, token: Option<FencingToken>, now: BootInstant) -> Result<()> {
@@ -181,8 +188,8 @@ impl Log {
                     return answer;
                 }
                 known.check_fence(fenced_by, stamp.now)?;
-                expected.check(stream, known.last())?;
-                known.last()
+                expected.check(stream, known.last)?;
+                known.last
             }
         };
         let last = Position::from_u128(self.last.to_u128() + events.len() as u128);
@@ -215,7 +222,8 @@ impl Log {
                 recorded_at,
             };
             self.order.insert(position, recorded);
-            kept.positions.push_back(position);
+            kept.positions.insert(version, position);
+            kept.last = version;
             self.last = position;
         }
     }
@@ -225,17 +233,13 @@ impl Log {
         let Some(kept) = self.streams.get(stream) else {
             return StreamSlice { events: Vec::new(), first: 1, last: 0 };
         };
-        let (first, last) = (kept.first, kept.last());
-        let recorded = |version: u64| {
-            let position = kept.positions[usize::try_from(version - first).expect("an index of a deque")];
-            self.order[&position].clone()
-        };
+        let recorded = |(_, position): (&u64, &Position)| self.order[position].clone();
         let events = if backwards {
-            (first..=last.min(from)).rev().take(limit).map(recorded).collect()
+            kept.positions.range(..=from).rev().take(limit).map(recorded).collect()
         } else {
-            (first.max(from)..=last).take(limit).map(recorded).collect()
+            kept.positions.range(from..).take(limit).map(recorded).collect()
         };
-        StreamSlice { events, first, last }
+        StreamSlice { events, first: kept.first, last: kept.last }
     }
 
     fn read_all(&self, after: Position, limit: usize) -> Batch {
@@ -252,13 +256,13 @@ impl Log {
 
     fn truncate_before(&mut self, stream: &str, version: u64, now: BootInstant) {
         let Some(kept) = self.streams.get_mut(stream) else { return };
-        while kept.first < version {
-            let Some(position) = kept.positions.pop_front() else { break };
-            kept.first += 1;
+        let left = kept.positions.split_off(&version);
+        for position in std::mem::replace(&mut kept.positions, left).into_values() {
             self.order.remove(&position);
             self.truncated = self.truncated.max(Some(position));
         }
-        let first = kept.first;
+        let first = kept.positions.first_key_value().map_or(kept.last + 1, |(version, _)| *version);
+        kept.first = first;
         kept.appends.retain(|_, known| known.appended.first >= first || now < known.until);
     }
 
@@ -296,11 +300,7 @@ impl EventStore for MemoryEvents {
         check_key(stream)?;
         let parts = options.into_parts()?;
         check_append(stream, &events, &self.space.capabilities)?;
-        let (now, ahead) = (self.space.clock.now(), self.space.clock.ahead());
-        let stamp = Stamp { now, wall: clock::wall() + ahead };
-        let appended = self.space.log().append(stream, &events, parts, stamp, self.space.fence_retention)?;
-        self.space.appended.notify_waiters();
-        Ok(appended)
+        self.space.append(stream, &events, parts)
     }
 
     async fn read(&self, stream: &str, query: ReadQuery) -> Result<StreamSlice> {
