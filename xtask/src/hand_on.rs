@@ -59,13 +59,15 @@ cargo xtask torture --backend NAME [options]
 Locks under contention: two or more claimants a name, TTL 100 ms, a release aimed at its own expiry, 64 names at once.
 Reports names that stayed taken (left) and overlapping holders (stolen). Built in release mode: the first time takes longer.
 
-  --backend NAME      which server (memory)
-  --rounds N          how many rounds
-  --processes N       claimants in so many processes
-  --drops             every public async method, polled k times and dropped; a table of method by k, and what leaked
-  --seed N            the seed
+  --backend NAME    which server: memory
+  --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
+                    50 unless given
+  --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
+  --processes N     claimants in so many processes; memory has one
+  --via HOW         containers, local or url: where servers come from; the backends of this version need none
+  --seed N          where randomness begins; 1 unless given
 
-Exit code: 0 nothing left or stolen, 1 something was, 2 it proved nothing (too little contention) or wrong arguments.
+Exit code: 0 nothing left, stolen or leaked; 1 something was; 2 it proved nothing, or could not be started as asked.
 ";
 
 const BENCH: &str = "\
@@ -156,7 +158,7 @@ mod tests {
     /// Where the programs explain their options themselves.
     const OPTIONS: &[(&str, &str)] = &[
         ("conformance", "suite/src/options.rs"),
-        ("torture", "suite/src/torture/options.rs"),
+        ("torture", "suite/src/torture.rs"),
         ("bench", "benches/src/options.rs"),
         ("demo", "examples/checkout/src/demo/options.rs"),
     ];
