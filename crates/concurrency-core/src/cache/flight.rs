@@ -92,6 +92,11 @@ impl<T> Flights<T> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many keys are being loaded.
+    pub(super) fn len(&self) -> usize {
+        self.running().len()
+    }
+
     /// Changes whenever a flight of this key has ended: a miss that was seen before that may be none any more.
     pub(super) fn landed(&self, key: &str) -> u64 {
         self.landings(key).load(Ordering::Acquire)

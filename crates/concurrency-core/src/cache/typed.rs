@@ -152,6 +152,13 @@ impl<T> TypedCache<T> {
         self.counters.read()
     }
 
+    /// How many keys are being loaded: for those who look for leaks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn loading(&self) -> usize {
+        self.flights.len()
+    }
+
     /// The cache behind it.
     #[must_use]
     pub fn shared(&self) -> &Arc<dyn Cache> {

@@ -94,6 +94,13 @@ impl MemoryLock {
         Self { space, session }
     }
 
+    /// How many names are held, and how many waiters queue, of all clients: for those who look for leaks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held_and_waiting(&self) -> (usize, usize) {
+        self.space.step(|table, now| table.held_and_waiting(now))
+    }
+
     /// One attempt, at once.
     fn attempt(&self, claim: &Claim) -> Result<Option<Lease>> {
         let attempt = claim.attempt();

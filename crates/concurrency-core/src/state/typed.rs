@@ -105,6 +105,13 @@ impl<T> TypedState<T> {
         StateCounts { loads: loads.get(), saves: saves.get(), deletes: deletes.get(), conflicts: conflicts.get() }
     }
 
+    /// How many keys are being updated, or waited for: for those who look for leaks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.shared.queue.len()
+    }
+
     /// Deletes a key; true if it held a live value.
     ///
     /// # Errors

@@ -50,6 +50,10 @@ impl Reservations {
         self.by_key.get(key)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Reservation> {
+        self.by_key.values()
+    }
+
     #[must_use = "dropped outside the lock"]
     pub(super) fn insert(
         &mut self,

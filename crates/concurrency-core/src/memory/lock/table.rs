@@ -235,6 +235,13 @@ impl<B: Clone> Table<B> {
         }
     }
 
+    /// How many names are held, and how many places there are in queues.
+    pub(super) fn held_and_waiting(&self, now: BootInstant) -> (usize, usize) {
+        let held = |name: &&Name<B>| name.holder.as_ref().is_some_and(|holder| now < holder.expires);
+        let waiting = self.names.values().map(|name| name.queue.len()).sum();
+        (self.names.values().filter(held).count(), waiting)
+    }
+
     /// How many names have a record.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

@@ -51,7 +51,6 @@ impl Queue {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lanes().len()
     }
