@@ -12,6 +12,7 @@ mod global;
 mod histories;
 mod idempotent;
 mod model;
+mod projections;
 mod races;
 mod read;
 mod snapshot;
@@ -34,6 +35,7 @@ suite! { $ EventStore, event, event_store;
         a_dropped_calls_reply_reaches_nobody_else 1 ["G-29"];
     }
     bounds {
+        bad_namespaces_are_refused 1 ["G-1"] if |d| d.backend;
         names_at_both_bounds 1 ["G-5"];
         bad_names_are_refused 1 ["G-6"];
         names_are_compared_byte_for_byte 1 ["G-7", "G-8"];
@@ -139,6 +141,11 @@ suite! { $ EventStore, event, event_store;
         a_dropped_next_loses_nothing 1 ["T-53"];
         a_log_without_the_checkpoint_was_rewound 1 ["T-54"];
         a_truncated_checkpoint_is_exempt 1 ["T-55"] if |d| d.truncate;
+    }
+    projections {
+        follow_and_resume 1 ["T-52", "T-57"];
+        rebuild_from_the_first_event 1 ["T-60"];
+        meet_and_double_nothing 2 ["T-52", "T-58"];
     }
     races {
         one_of_many_wins_a_version 2 ["E-12", "E-3"];

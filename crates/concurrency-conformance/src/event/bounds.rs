@@ -11,6 +11,14 @@ fn snapshot(version: u64, data: impl Into<Bytes>) -> Snapshot {
     Snapshot { version, event: EventId::mint(), schema: 1, data: data.into() }
 }
 
+pub(super) async fn bad_namespaces_are_refused(cx: Cx) {
+    let backend = cx.client().await.backend();
+    for bad in ["", "a b", "a/b", "é", "a\0", "%", &"x".repeat(65)] {
+        let opened = backend.event_store(bad);
+        assert_answer!(opened, Err(Error::InvalidArgument { .. }), "the namespace {bad:?}");
+    }
+}
+
 pub(super) async fn names_at_both_bounds(cx: Cx) {
     let store = cx.open().await;
     let longest = "é".repeat(512);

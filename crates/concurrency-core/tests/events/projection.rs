@@ -142,7 +142,7 @@ impl World {
     }
 }
 
-// T-52, T-60
+// T-52, T-57
 #[tokio::test(start_paused = true)]
 async fn rows_follow_events_and_resume() {
     let _simulation = simulate(1);
@@ -164,7 +164,7 @@ async fn rows_follow_events_and_resume() {
     assert_eq!(projector.checkpoint().await.unwrap(), Some(end.checkpoint()));
 }
 
-// T-52, T-61
+// T-52, T-58
 #[tokio::test(start_paused = true)]
 async fn commits_that_go_wrong_double_and_skip_nothing() {
     let _simulation = simulate(1);
@@ -180,7 +180,7 @@ async fn commits_that_go_wrong_double_and_skip_nothing() {
     }
 }
 
-// T-60
+// T-57
 #[tokio::test(start_paused = true)]
 async fn one_instance_works_and_another_takes_over() {
     let _simulation = simulate(1);
@@ -208,7 +208,7 @@ async fn one_instance_works_and_another_takes_over() {
     }
 }
 
-// T-52, T-61
+// T-52, T-58
 #[tokio::test(start_paused = true)]
 async fn without_exclusion_it_is_still_exactly_once() {
     for seed in 1..=20 {
@@ -238,7 +238,7 @@ async fn without_exclusion(seed: u64) {
     }
 }
 
-// T-61
+// T-58
 #[tokio::test(start_paused = true)]
 async fn dropped_anywhere_it_doubles_and_skips_nothing() {
     let _simulation = simulate(1);
@@ -261,7 +261,7 @@ async fn dropped_anywhere_it_doubles_and_skips_nothing() {
     world.assert_counted_to(30).await;
 }
 
-// T-61
+// T-58
 #[tokio::test(start_paused = true)]
 async fn a_batch_keeps_to_the_limits_of_the_store() {
     let _simulation = simulate(1);
@@ -271,7 +271,7 @@ async fn a_batch_keeps_to_the_limits_of_the_store() {
     world.assert_counted_to(20).await;
 }
 
-// T-64
+// T-61
 #[tokio::test(start_paused = true)]
 async fn an_event_that_cannot_be_applied_ends_it_just_before() {
     let _simulation = simulate(1);
@@ -287,7 +287,7 @@ async fn an_event_that_cannot_be_applied_ends_it_just_before() {
     }
 }
 
-// T-63
+// T-60
 #[tokio::test(start_paused = true)]
 async fn a_rebuild_drops_all_rows_and_replays() {
     let _simulation = simulate(1);
@@ -321,7 +321,7 @@ async fn a_rebuild_drops_all_rows_and_replays() {
     world.assert_counted_to(9).await;
 }
 
-// T-54, T-63
+// T-54, T-60
 #[tokio::test(start_paused = true)]
 async fn a_rewound_log_ends_it_until_it_is_rebuilt() {
     let _simulation = simulate(1);
@@ -337,7 +337,7 @@ async fn a_rewound_log_ends_it_until_it_is_rebuilt() {
     rewound.assert_counted_to(3).await;
 }
 
-// T-62
+// T-59
 #[tokio::test(start_paused = true)]
 async fn what_cannot_work_is_refused() {
     let _simulation = simulate(1);
