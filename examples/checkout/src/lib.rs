@@ -1,8 +1,8 @@
 //! A shop's checkout, as a service of several instances over one backend, and the demo that runs it, loads it and audits
 //! what it stored.
 //!
-//! `README.md` in this folder says what happens in a request. [`service`] places orders, [`steps`] brings them on,
-//! [`settlement`] and [`totals`] are the jobs; [`http`] and [`instance`] make it a service; [`audit`] judges what was
+//! `README.md` in this folder says what happens in a request. [`service`] places orders and, in `steps`, brings them on;
+//! `settlement` and [`totals`] are the jobs; [`http`] and [`instance`] make it a service; [`audit`] judges what was
 //! stored; [`demo`] is the program.
 
 pub mod audit;
