@@ -1,5 +1,7 @@
 //! Claims and owners.
 
+use std::time::Duration;
+
 use concurrency_core::{Error, Lock};
 
 use super::steps::*;
@@ -7,7 +9,7 @@ use crate::Context;
 
 pub(super) async fn a_ttl_below_100_ms_is_refused(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    for ttl in [MILLI * 0, MILLI / 1_000_000, MILLI, MILLI * 99, MILLI * 100 - MILLI / 1_000_000] {
+    for ttl in [Duration::ZERO, MILLI / 1_000_000, MILLI, MILLI * 99, MILLI * 100 - MILLI / 1_000_000] {
         let refused = concurrency_core::Claim::new("k", ttl);
         assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{ttl:?}: {refused:?}");
     }
@@ -19,7 +21,7 @@ pub(super) async fn every_claim_has_an_owner_of_its_own(cx: Context<dyn Lock>) {
     let (first, second) = (claim("k", LONG), claim("k", LONG));
     assert!(first.owner() != second.owner() && first.renamed().owner() != first.owner());
     take(&lock, &first).await;
-    assert!(lock.try_acquire(&second).await.unwrap().is_none(), "the second owner is another one");
+    assert!(lock.try_acquire(&second).await.expect("answered").is_none(), "the second owner is another one");
 }
 
 pub(super) async fn try_acquire_never_waits(cx: Context<dyn Lock>) {
@@ -57,7 +59,10 @@ pub(super) async fn the_live_owner_gets_the_same_token_and_more_time(cx: Context
     is_refused_until(&lock, "k", again.deadline()).await;
     let by_waiting = lock.acquire(&claim, SECOND).await.expect("its own lock is no obstacle");
     assert_eq!(by_waiting.fencing_token(), first.fencing_token());
-    assert_eq!(cx.other_client().await.renew(&by_waiting).await.unwrap().fencing_token(), first.fencing_token());
+    assert_eq!(
+        cx.other_client().await.renew(&by_waiting).await.expect("answered").fencing_token(),
+        first.fencing_token()
+    );
 }
 
 pub(super) async fn the_live_owner_comes_before_who_waits(cx: Context<dyn Lock>) {
@@ -85,7 +90,7 @@ pub(super) async fn a_released_claim_is_dead(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let claim = claim("k", LONG);
     let lease = take(&lock, &claim).await;
-    lock.release(&claim, Some(lease.fencing_token())).await.unwrap();
+    lock.release(&claim, Some(lease.fencing_token())).await.expect("answered");
     is_lost(lock.try_acquire(&claim).await);
     is_lost(lock.renew(&lease).await);
     is_free(&lock, "k").await;
@@ -94,7 +99,7 @@ pub(super) async fn a_released_claim_is_dead(cx: Context<dyn Lock>) {
 pub(super) async fn a_claim_released_before_it_was_sent_is_dead(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let claim = claim("k", LONG);
-    lock.release(&claim, None).await.unwrap();
+    lock.release(&claim, None).await.expect("answered");
     is_lost(lock.try_acquire(&claim).await);
     is_lost(cx.other_client().await.try_acquire(&claim).await);
     is_free(&lock, "k").await;
@@ -103,15 +108,15 @@ pub(super) async fn a_claim_released_before_it_was_sent_is_dead(cx: Context<dyn 
 pub(super) async fn an_acquire_goes_on_under_a_fresh_owner(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let dead = claim("k", LONG);
-    lock.release(&dead, None).await.unwrap();
+    lock.release(&dead, None).await.expect("answered");
     let lease = lock.acquire(&dead, SECOND).await.expect("the name is free");
     assert!(lease.claim().owner() != dead.owner(), "granted to a dead claim");
     // And one that dies while it waits.
     let dying = claim("k", LONG);
     let mut waiter = Waiter::in_line_with(&cx, &lock, &dying).await;
-    lock.release(&dying, None).await.unwrap();
+    lock.release(&dying, None).await.expect("answered");
     waiter.keeps_waiting(&cx, ARRIVES).await;
-    lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+    lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
     let lease = waiter.granted_within(&cx, SECOND + cx.slack()).await;
     assert!(lease.claim().owner() != dying.owner(), "granted to a claim that died while it waited");
 }

@@ -30,9 +30,9 @@ pub(super) async fn it_expires_when_nothing_remains(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     take(&lock, &claim("k", SECOND)).await;
     cx.sleep(MILLI * 400).await;
-    let held = lock.holder("k").await.unwrap().expect("it is held");
+    let held = lock.holder("k").await.expect("answered").expect("it is held");
     cx.sleep(held.remaining).await;
-    assert_eq!(lock.holder("k").await.unwrap(), None, "at the deadline itself it is expired");
+    assert_eq!(lock.holder("k").await.expect("answered"), None, "at the deadline itself it is expired");
     is_free(&lock, "k").await;
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn a_released_name_can_be_granted(cx: Context<dyn Lock>) {
     let (lock, other) = (cx.open().await, cx.other_client().await);
     for lock in [&lock, &other] {
         let lease = take(lock, &claim("k", LONG)).await;
-        let released = lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+        let released = lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
         assert_eq!(released, Released::Ours);
         is_free(&other, "k").await;
     }
@@ -51,7 +51,7 @@ pub(super) async fn a_late_holder_cannot_release_its_successor(cx: Context<dyn L
     let late = take(&lock, &claim("k", MILLI * 300)).await;
     outlive(&cx, &lock, MILLI * 300).await;
     let successor = take(&other, &claim("k", LONG)).await;
-    let released = lock.release(late.claim(), Some(late.fencing_token())).await.unwrap();
+    let released = lock.release(late.claim(), Some(late.fencing_token())).await.expect("answered");
     assert_eq!(released, Released::HeldByOther);
     is_refused(&lock, "k").await;
     let renewed = other.renew(&successor).await.expect("the successor keeps it");
@@ -63,7 +63,7 @@ pub(super) async fn a_stranger_cannot_release(cx: Context<dyn Lock>) {
     let lease = take(&lock, &claim("k", LONG)).await;
     let stolen = Some(lease.fencing_token());
     for token in [None, stolen, Some(FencingToken(0)), Some(FencingToken::MAX)] {
-        let released = lock.release(&claim("k", LONG), token).await.unwrap();
+        let released = lock.release(&claim("k", LONG), token).await.expect("answered");
         assert_eq!(released, Released::HeldByOther, "with {token:?}");
         is_refused(&lock, "k").await;
     }
@@ -100,7 +100,7 @@ pub(super) async fn another_token_cannot_release(cx: Context<dyn Lock>) {
         let key = format!("k{wrong}");
         let lease = take(&lock, &claim(&key, LONG)).await;
         let token = FencingToken(lease.fencing_token().0.saturating_add_signed(wrong));
-        let released = lock.release(lease.claim(), Some(token)).await.unwrap();
+        let released = lock.release(lease.claim(), Some(token)).await.expect("answered");
         assert_ne!(released, Released::Ours, "token {token} released the grant {}", lease.fencing_token());
         is_refused(&lock, &key).await;
     }
@@ -124,7 +124,7 @@ pub(super) async fn an_earlier_grant_of_the_same_owner_is_over(cx: Context<dyn L
     let first = take(&lock, &claim).await;
     outlive(&cx, &lock, MILLI * 300).await;
     let second = take(&lock, &claim).await;
-    let released = lock.release(&claim, Some(first.fencing_token())).await.unwrap();
+    let released = lock.release(&claim, Some(first.fencing_token())).await.expect("answered");
     assert_ne!(released, Released::Ours, "{first:?} released {second:?}");
     is_refused_until(&lock, "k", second.deadline()).await;
 }
@@ -134,12 +134,12 @@ pub(super) async fn a_renewal_gives_the_full_ttl_and_never_less(cx: Context<dyn 
     let asked = BootInstant::now();
     let mut lease = take(&lock, &claim("k", SECOND)).await;
     // At once: what is left must not shrink.
-    lease = lock.renew(&lease).await.unwrap();
+    lease = lock.renew(&lease).await.expect("answered");
     cx.sleep(MILLI * 900).await;
     is_refused_until(&lock, "k", asked.after(SECOND)).await;
     for _ in 0..3 {
         let asked = BootInstant::now();
-        lease = lock.renew(&lease).await.unwrap();
+        lease = lock.renew(&lease).await.expect("answered");
         cx.sleep(MILLI * 950).await;
         is_refused_until(&lock, "k", asked.after(SECOND)).await;
     }
@@ -154,7 +154,11 @@ pub(super) async fn renewals_that_overtake_each_other_never_shorten(cx: Context<
     // The same grant as it was known at different times, renewed at once by two clients.
     let other = cx.other_client().await;
     let (a, b, c) = tokio::join!(lock.renew(&first), other.renew(&first), lock.try_acquire(first.claim()));
-    let latest = a.unwrap().deadline().max(b.unwrap().deadline()).max(c.unwrap().expect("its own").deadline());
+    let latest = a
+        .expect("answered")
+        .deadline()
+        .max(b.expect("answered").deadline())
+        .max(c.expect("answered").expect("its own").deadline());
     assert!(latest > first.deadline());
     cx.sleep(latest.remaining()).await;
     is_refused_until(&lock, "k", asked.after(SECOND)).await;
@@ -181,7 +185,7 @@ pub(super) async fn a_renewal_does_not_revive_what_another_had_since(cx: Context
 pub(super) async fn a_renewal_does_not_revive_what_was_released(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let lease = take(&lock, &claim("k", LONG)).await;
-    lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+    lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
     is_lost(cx.other_client().await.renew(&lease).await);
     is_free(&lock, "k").await;
 }

@@ -30,7 +30,7 @@ async fn work(millis: u32) -> Result<u32> {
 async fn soon_free(cx: &Cx, lock: &SomeLock) {
     cx.eventually("the name is free", SECOND / 2 + cx.slack(), async || {
         let mine = claim("k", SECOND);
-        let lease = lock.try_acquire(&mine).await.unwrap()?;
+        let lease = lock.try_acquire(&mine).await.expect("answered")?;
         lock.release(&mine, Some(lease.fencing_token())).await.ok()
     })
     .await;
@@ -39,7 +39,7 @@ async fn soon_free(cx: &Cx, lock: &SomeLock) {
 pub(super) async fn a_guard_is_renewed_while_it_lives(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let locks = Locks::new(lock.clone());
-    let (guard, other) = (guard(&locks, options()).await, locks.acquire("other", options()).await.unwrap());
+    let (guard, other) = (guard(&locks, options()).await, locks.acquire("other", options()).await.expect("answered"));
     for _ in 0..5 {
         cx.sleep(MILLI * 500).await;
         assert!(guard.is_valid() && other.is_valid());
@@ -69,7 +69,7 @@ pub(super) async fn a_guard_tells_its_token_and_time(cx: Context<dyn Lock>) {
     let locks = Locks::new(lock.clone());
     let before = guard(&locks, options()).await;
     let token = before.fencing_token();
-    before.release().await.unwrap();
+    before.release().await.expect("answered");
     let guard = guard(&locks, options().without_renewal()).await;
     assert!(guard.fencing_token() > token && guard.key() == "k");
     let first = guard.remaining();
@@ -91,7 +91,7 @@ pub(super) async fn lost_fires_at_the_deadline_and_not_after_a_release(cx: Conte
     outlive(&cx, &lock, MILLI * 100).await;
     let released = guard(&locks, options()).await;
     let clone = released.clone();
-    released.release().await.unwrap();
+    released.release().await.expect("answered");
     tokio::select! {
         () = clone.lost() => panic!("lost() fired after a release"),
         () = cx.sleep(SECOND * 2) => {}
@@ -109,7 +109,7 @@ pub(super) async fn work_is_dropped_at_the_deadline(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let locks = Locks::new(lock.clone());
     let guard = guard(&locks, options().without_renewal()).await;
-    assert_eq!(guard.run(work(100)).await.unwrap(), 100);
+    assert_eq!(guard.run(work(100)).await.expect("answered"), 100);
     let dropped = Arc::new(AtomicU32::new(0));
     let (tells, deadline) = (Tells(Arc::clone(&dropped)), BootInstant::now().after(guard.remaining()));
     let ended = guard.run(async move { work(60_000).await.map(|_| drop(tells)) }).await;
@@ -134,7 +134,7 @@ pub(super) async fn a_guard_releases(cx: Context<dyn Lock>) {
 
 pub(super) async fn a_guard_can_be_left_to_expire(cx: Context<dyn Lock>) {
     let (client, lock) = (cx.new_client().await, cx.open().await);
-    let locks = Locks::new(client.open(cx.namespace()).unwrap());
+    let locks = Locks::new(client.open(cx.namespace()).expect("answered"));
     let guard = guard(&locks, options()).await;
     let deadline = BootInstant::now().after(guard.remaining());
     guard.let_expire();
@@ -166,7 +166,7 @@ pub(super) async fn a_dropped_guard_releases_in_the_background(cx: Context<dyn L
 pub(super) async fn a_lock_is_not_reentrant(cx: Context<dyn Lock>) {
     let locks = Locks::new(cx.open().await);
     let _held = guard(&locks, options()).await;
-    assert!(locks.try_acquire("k", options()).await.unwrap().is_none());
+    assert!(locks.try_acquire("k", options()).await.expect("answered").is_none());
     let again = locks.acquire("k", options().with_timeout(MILLI * 50)).await;
     assert!(matches!(again, Err(Error::LockTimeout { .. })), "{again:?}");
 }
@@ -189,13 +189,13 @@ pub(super) async fn thirty_seconds_by_default(cx: Context<dyn Lock>) {
 pub(super) async fn locks_count_what_they_do(cx: Context<dyn Lock>) {
     let locks = Locks::new(cx.open().await);
     let held = guard(&locks, options()).await;
-    assert!(locks.try_acquire("k", options()).await.unwrap().is_none());
+    assert!(locks.try_acquire("k", options()).await.expect("answered").is_none());
     let waits = locks.counts().waits;
     assert!(locks.acquire("k", options().with_timeout(MILLI * 700)).await.is_err());
     let counts = locks.counts();
     assert_eq!((counts.waits - waits, counts.grants, counts.losses, counts.releases), (1, 1, 0, 0), "{counts:?}");
     assert!(counts.renewals >= 1, "{counts:?}");
-    held.release().await.unwrap();
+    held.release().await.expect("answered");
     let lapses = guard(&locks, options().without_renewal()).await;
     lapses.lost().await;
     let counts = locks.counts();
@@ -205,21 +205,22 @@ pub(super) async fn locks_count_what_they_do(cx: Context<dyn Lock>) {
 pub(super) async fn run_acquires_works_and_releases(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let locks = Locks::new(lock.clone());
-    let token: FencingToken = locks.run("k", options(), |token| async move { Ok::<_, Error>(token) }).await.unwrap();
+    let token: FencingToken =
+        locks.run("k", options(), |token| async move { Ok::<_, Error>(token) }).await.expect("answered");
     assert!(is_free(&lock, "k").await > token, "released before run answers");
     let long = locks.run("k", options(), |_| work(1700)).await;
-    assert_eq!(long.unwrap(), 1700, "renewed while the work goes on");
+    assert_eq!(long.expect("answered"), 1700, "renewed while the work goes on");
     let failed = locks.run("k", options(), |_| async { Err::<(), _>(Error::LogRewound) }).await;
     assert!(matches!(failed, Err(Error::LogRewound)), "the work's own error");
     is_free(&lock, "k").await;
     let held = take(&lock, &claim("k", LONG)).await;
     let skipped = locks.run_or_skip("k", options(), |_| async { panic!("it must not run") as Result<()> }).await;
-    assert_eq!(skipped.unwrap(), None);
-    lock.release(held.claim(), None).await.unwrap();
+    assert_eq!(skipped.expect("answered"), None);
+    lock.release(held.claim(), None).await.expect("answered");
     let done = locks.run_or_skip("k", options(), |_| work(1)).await;
-    assert_eq!(done.unwrap(), Some(1));
+    assert_eq!(done.expect("answered"), Some(1));
     let panics = async move { locks.run("k", options(), |_| async { panic!("on purpose") as Result<()> }).await };
-    assert!(tokio::spawn(panics).await.unwrap_err().is_panic());
+    assert!(tokio::spawn(panics).await.expect_err("it is refused").is_panic());
     soon_free(&cx, &lock).await;
 }
 

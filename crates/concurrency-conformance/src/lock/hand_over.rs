@@ -6,7 +6,7 @@ use super::steps::*;
 use crate::Context;
 
 async fn release(lock: &SomeLock, lease: &Lease) {
-    let released = lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+    let released = lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
     assert_eq!(released, concurrency_core::Released::Ours);
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn waiters_are_served_in_order(cx: Context<dyn Lock>) {
     for (i, waiter) in waiters.into_iter().enumerate() {
         release(&clients[0], &last).await;
         let lease = tokio::time::timeout(SECOND, waiter).await;
-        last = lease.unwrap_or_else(|_| panic!("waiter {i} is next")).unwrap().unwrap();
+        last = lease.unwrap_or_else(|_| panic!("waiter {i} is next")).expect("it ends").expect("granted");
     }
 }
 
@@ -49,15 +49,15 @@ pub(super) async fn a_long_wait_keeps_its_place(cx: Context<dyn Lock>) {
     release(&lock, &holder).await;
     let lease = tokio::select! {
         biased;
-        lease = &mut first => lease.unwrap().unwrap(),
+        lease = &mut first => lease.expect("it ends").expect("granted"),
         _ = &mut second => panic!("the second was served before the first"),
         () = cx.sleep(cx.slack()) => panic!("nobody was served"),
     };
     release(&lock, &lease).await;
-    let lease = second.await.unwrap().unwrap();
+    let lease = second.await.expect("it ends").expect("granted");
     assert!(!third.is_finished());
     release(&lock, &lease).await;
-    third.await.unwrap().unwrap();
+    third.await.expect("it ends").expect("granted");
 }
 
 pub(super) async fn at_an_expiry_the_first_is_served(cx: Context<dyn Lock>) {
@@ -132,6 +132,20 @@ pub(super) async fn who_comes_too_late_for_a_hand_over_waits_on(cx: Context<dyn 
     release(&lock, &lease).await;
     let last = late.granted_at_once(&cx).await;
     assert!(last.fencing_token() > lease.fencing_token());
+}
+
+pub(super) async fn a_hand_over_that_lapsed_is_over(cx: Context<dyn Lock>) {
+    let lock = cx.open().await;
+    let holder = take(&lock, &claim("k", LONG)).await;
+    let mut late = Waiter::in_line(&cx, &lock, "k").await;
+    release(&lock, &holder).await;
+    let handed = lock.holder("k").await.expect("answered").expect("handed to the waiter").token;
+    assert!(handed > holder.fencing_token(), "a hand-over is a grant");
+    outlive(&cx, &lock, SECOND * 2 + cx.slack()).await;
+    assert_eq!(lock.holder("k").await.expect("answered"), None);
+    // Nobody else was there, and still it is another grant.
+    let lease = late.granted_at_once(&cx).await;
+    assert!(lease.fencing_token() > handed, "{} was revived", lease.fencing_token());
 }
 
 pub(super) async fn a_hand_over_taken_late_is_still_good(cx: Context<dyn Lock>) {
@@ -212,7 +226,7 @@ pub(super) async fn many_waiters_all_come_to_their_turn(cx: Context<dyn Lock>) {
     leave.iter().for_each(tokio::task::JoinHandle::abort);
     let mut tokens = Vec::new();
     for waiter in stay {
-        tokens.push(tokio::time::timeout(SECOND * 10, waiter).await.expect("nobody is forgotten").unwrap());
+        tokens.push(tokio::time::timeout(SECOND * 10, waiter).await.expect("nobody is forgotten").expect("answered"));
     }
     let mut sorted = tokens.clone();
     sorted.dedup();

@@ -68,7 +68,7 @@ pub(super) async fn any_characters_make_a_name_of_its_own(cx: Context<dyn Lock>)
         other.renew(lease).await.unwrap_or_else(|error| panic!("{:?}: {error}", lease.key()));
     }
     for lease in leases {
-        let released = other.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+        let released = other.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
         assert_eq!(released, Released::Ours, "{:?}", lease.key());
     }
 }
@@ -78,7 +78,7 @@ pub(super) async fn any_characters_can_be_waited_for(cx: Context<dyn Lock>) {
     for name in ["na%me", "na*me", "{na}me", "na\0me", " ", "🔒"] {
         let holder = take(&lock, &claim(name, LONG)).await;
         let mut waiter = Waiter::in_line(&cx, &lock, name).await;
-        lock.release(holder.claim(), None).await.unwrap();
+        lock.release(holder.claim(), None).await.expect("answered");
         let lease = waiter.granted_within(&cx, SECOND + cx.slack()).await;
         assert_eq!(lease.key(), name);
     }
@@ -127,7 +127,7 @@ pub(super) async fn long_ttls_hold(cx: Context<dyn Lock>) {
             assert!(matches!(answer, Err(Error::InvalidArgument { .. })), "{ttl:?} is beyond {max:?}: {answer:?}");
             continue;
         }
-        let lease = answer.unwrap().expect("the name is free");
+        let lease = answer.expect("answered").expect("the name is free");
         assert!(lease.deadline().remaining() > ttl.mul_f64(0.98));
         is_refused(&lock, claim.key()).await;
         cx.sleep(MILLI * 10).await;
@@ -147,12 +147,12 @@ pub(super) async fn namespaces_do_not_see_each_other(cx: Context<dyn Lock>) {
         for (j, lease) in leases.iter().enumerate().filter(|(j, _)| i != *j) {
             is_lost(lock.renew(&forged(lease.claim(), lease.fencing_token())).await);
             if lock.capabilities().inspection {
-                assert!(lock.holder("k").await.unwrap().is_some(), "namespaces {i} and {j}");
+                assert!(lock.holder("k").await.expect("answered").is_some(), "namespaces {i} and {j}");
             }
         }
     }
     let waiter = Waiter::in_line(&cx, &spaces[0], "k").await.spawn();
-    spaces[1].release(leases[1].claim(), None).await.unwrap();
+    spaces[1].release(leases[1].claim(), None).await.expect("answered");
     is_free(&spaces[1], "k").await;
     assert!(!waiter.is_finished(), "woken by a release in another namespace");
     for (lock, lease) in [(&spaces[0], &leases[0]), (&spaces[2], &leases[2])] {
@@ -176,16 +176,16 @@ pub(super) async fn a_lock_is_no_state(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
     let lease = take(&lock, &claim("k", LONG)).await;
     if let Ok(cache) = backend.cache(cx.namespace()) {
-        cache.set("k", "value".into(), concurrency_core::Expiry::Never).await.unwrap();
-        cache.clear().await.unwrap();
+        cache.set("k", "value".into(), concurrency_core::Expiry::Never).await.expect("answered");
+        cache.clear().await.expect("answered");
     }
     if let Ok(state) = backend.state_store(cx.namespace()) {
-        assert!(state.load("k").await.unwrap().is_none(), "a lock shows as a state");
+        assert!(state.load("k").await.expect("answered").is_none(), "a lock shows as a state");
         let options = SaveOptions::new().if_absent();
         state.save("k", "value".into(), options).await.expect("a lock is in the way of a state");
         is_refused(&lock, "k").await;
         let deleted = state.delete("k", concurrency_core::DeleteOptions::new()).await;
-        assert!(deleted.unwrap(), "{:?}", Precondition::Any);
+        assert!(deleted.expect("answered"), "{:?}", Precondition::Any);
     }
     lock.renew(&lease).await.expect("what happened to a state or a cache entry of that name is nothing to the lock");
 }

@@ -177,7 +177,7 @@ fn told<T: Debug>(answer: Result<T>) -> Result<Option<T>, String> {
 
 /// Of two names, with a short TTL or a long one.
 fn fresh(round: usize, i: usize) -> Claim {
-    claim(&format!("{round}-{}", i % 2), if i % 3 == 0 { SHORT } else { LONG })
+    claim(&format!("{round}-{}", i % 2), if i.is_multiple_of(3) { SHORT } else { LONG })
 }
 
 pub(super) async fn random_sequences_agree_with_the_model(cx: Context<dyn Lock>) {

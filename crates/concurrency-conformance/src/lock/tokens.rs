@@ -21,7 +21,7 @@ pub(super) async fn tokens_rise_over_releases(cx: Context<dyn Lock>) {
         let lease = take(lock, &claim("k", LONG)).await;
         rises(&mut last, &lease);
         let token = (i % 3 != 0).then(|| lease.fencing_token());
-        lock.release(lease.claim(), token).await.unwrap();
+        lock.release(lease.claim(), token).await.expect("answered");
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn tokens_rise_over_expiries(cx: Context<dyn Lock>) {
     }
     // By somebody who waits for the expiry.
     rises(&mut last, &take(&lock, &claim("k", MILLI * 100)).await);
-    rises(&mut last, &lock.acquire(&claim("k", LONG), LONG).await.unwrap());
+    rises(&mut last, &lock.acquire(&claim("k", LONG), LONG).await.expect("answered"));
 }
 
 pub(super) async fn tokens_rise_over_hand_overs(cx: Context<dyn Lock>) {
@@ -44,7 +44,7 @@ pub(super) async fn tokens_rise_over_hand_overs(cx: Context<dyn Lock>) {
     for _ in 0..5 {
         rises(&mut last, &lease);
         let mut next = Waiter::in_line(&cx, &lock, "k").await;
-        lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+        lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
         lease = next.granted_within(&cx, SECOND).await;
     }
     rises(&mut last, &lease);
@@ -56,7 +56,7 @@ pub(super) async fn tokens_rise_although_the_name_was_idle(cx: Context<dyn Lock>
     for round in 0..3 {
         let lease = take(&lock, &claim("k", LONG)).await;
         rises(&mut last, &lease);
-        lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+        lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
         for i in 0..100 {
             is_free(&lock, &format!("other {round} {i}")).await;
         }
@@ -74,7 +74,7 @@ pub(super) async fn the_holder_stops_a_margin_before_the_server(cx: Context<dyn 
         assert!(lease.deadline() <= BootInstant::now().after(held), "{ttl:?}: held too long");
         cx.sleep(MILLI * 20).await;
         let before = BootInstant::now();
-        lease = lock.renew(&lease).await.unwrap();
+        lease = lock.renew(&lease).await.expect("answered");
         assert!(lease.deadline() >= before.after(held), "{ttl:?}: renewed, and given up too early");
         assert!(lease.deadline() <= BootInstant::now().after(held), "{ttl:?}: renewed, and held too long");
     }
@@ -88,7 +88,7 @@ pub(super) async fn a_hand_over_stops_before_the_server_too(cx: Context<dyn Lock
         let mine = claim(&key, ttl);
         let mut waiter = Waiter::in_line_with(&cx, &lock, &mine).await;
         // It hears of it late.
-        lock.release(holder.claim(), None).await.unwrap();
+        lock.release(holder.claim(), None).await.expect("answered");
         cx.sleep(MILLI * 60).await;
         let lease = waiter.granted_at_once(&cx).await;
         assert!(lease.deadline() <= BootInstant::now().after(ttl - margin(mine.ttl())), "{ttl:?}: held too long");

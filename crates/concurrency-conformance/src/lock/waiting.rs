@@ -26,7 +26,7 @@ pub(super) async fn a_release_wakes_the_waiter(cx: Context<dyn Lock>) {
         let mut next = Waiter::in_line(&cx, if i % 2 == 0 { &lock } else { &other }, "k").await;
         // At any time between two refreshes.
         next.keeps_waiting(&cx, MILLI * rng.u32(1..1500)).await;
-        lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+        lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
         lease = next.granted_at_once(&cx).await;
     }
 }
@@ -51,7 +51,7 @@ pub(super) async fn waiters_take_turns_although_no_holder_releases(cx: Context<d
     let waiters: Vec<_> = (0..4).map(|_| Waiter::new(&lock, &claim("k", ttl), LONG).spawn()).collect();
     let begun = BootInstant::now();
     for waiter in waiters {
-        waiter.await.unwrap().expect("granted in turn");
+        waiter.await.expect("answered").expect("granted in turn");
     }
     // Each waits for an expiry of 200 ms, and finds out at most a second late.
     assert!(BootInstant::now().since(begun) <= (ttl + SECOND) * 5, "{:?}", BootInstant::now().since(begun));
@@ -81,7 +81,7 @@ pub(super) async fn many_waiters_each_time_out_at_their_own_time(cx: Context<dyn
         waiters.push(tokio::spawn(async move { (waiter.await, timeout, BootInstant::now().since(begun)) }));
     }
     for waiter in waiters {
-        let (answer, timeout, took) = waiter.await.unwrap();
+        let (answer, timeout, took) = waiter.await.expect("answered");
         is_timeout(answer);
         assert!(took >= timeout && took <= timeout + cx.slack(), "timeout {timeout:?} came after {took:?}");
     }
@@ -93,7 +93,7 @@ pub(super) async fn who_timed_out_is_granted_nothing(cx: Context<dyn Lock>) {
     for _ in 0..3 {
         is_timeout(lock.acquire(&claim("k", LONG), MILLI * 20).await);
     }
-    lock.release(held.claim(), Some(held.fencing_token())).await.unwrap();
+    lock.release(held.claim(), Some(held.fencing_token())).await.expect("answered");
     is_free(&lock, "k").await;
     // A name that comes free at the very moment of a timeout belongs to the waiter, or to nobody.
     for i in 0..10 {
@@ -117,7 +117,7 @@ pub(super) async fn a_timeout_of_zero_is_one_attempt(cx: Context<dyn Lock>) {
     let begun = BootInstant::now();
     is_timeout(lock.acquire(&claim("k", LONG), Duration::ZERO).await);
     assert!(BootInstant::now().since(begun) <= cx.slack());
-    lock.release(lease.claim(), Some(lease.fencing_token())).await.unwrap();
+    lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
     is_free(&lock, "k").await;
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn a_release_wakes_one_waiter(cx: Context<dyn Lock>) {
     cx.sleep(MILLI * 500).await;
     let count = || polls.iter().map(|polls| polls.load(Ordering::Relaxed)).collect::<Vec<_>>();
     let before = count();
-    lock.release(holder.claim(), Some(holder.fencing_token())).await.unwrap();
+    lock.release(holder.claim(), Some(holder.fencing_token())).await.expect("answered");
     cx.sleep(cx.slack().min(MILLI * 250)).await;
     let after = count();
     let woken = before.iter().zip(&after).filter(|(before, after)| after > before).count();
@@ -159,7 +159,7 @@ pub(super) async fn waiters_for_other_names_do_not_matter(cx: Context<dyn Lock>)
     let mut waiter = Waiter::in_line(&cx, &lock, "a").await;
     is_free(&lock, "b").await;
     let b = take(&lock, &claim("b", LONG)).await;
-    lock.release(b.claim(), None).await.unwrap();
+    lock.release(b.claim(), None).await.expect("answered");
     waiter.keeps_waiting(&cx, ARRIVES).await;
 }
 
@@ -174,7 +174,7 @@ pub(super) async fn a_dropped_call_leaves_nothing(cx: Context<dyn Lock>) {
         assert!(poll_and_drop(&cx, lock.renew(&holder), polls).await.is_none_or(|answer| answer.is_ok()));
         let given_back = poll_and_drop(&cx, lock.release(holder.claim(), Some(holder.fencing_token())), polls).await;
         if given_back.is_none() {
-            lock.release(holder.claim(), Some(holder.fencing_token())).await.unwrap();
+            lock.release(holder.claim(), Some(holder.fencing_token())).await.expect("answered");
         }
         // Whatever the dropped calls may still do, they do within their TTL of 100 ms.
         let short = claim(&key, MILLI * 100);

@@ -249,7 +249,7 @@ impl<B: Clone> Table<B> {
     }
 }
 
-impl<B> Name<B> {
+impl<B: Clone> Name<B> {
     /// Whoever holds the name: its lease ends when now reaches the expiry.
     fn holder_at(&mut self, now: BootInstant) -> Option<&mut Holder> {
         self.holder.as_mut().filter(|holder| now < holder.expires)
