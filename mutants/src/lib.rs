@@ -4,6 +4,7 @@
 //! ([`Patch`]), and the result compiled. So a mutant never drifts away from the backend that it distorts, and a patch that
 //! no longer applies fails the build.
 
+mod clearing;
 mod patch;
 mod server;
 mod wrapper;
@@ -42,7 +43,7 @@ impl Mutant {
 #[must_use]
 pub fn all() -> Vec<Mutant> {
     let patched: Vec<Mutant> = include!(concat!(env!("OUT_DIR"), "/entries.rs")).into();
-    patched.into_iter().chain(wrapper::all()).collect()
+    patched.into_iter().chain(wrapper::all()).chain(clearing::all()).collect()
 }
 
 macro_rules! mutant {

@@ -86,6 +86,7 @@ suite! { $ Cache, cache, cache;
         a_fill_sets_the_value_once 1 ["C-18", "C-19"] if |d| d.tickets;
         a_ticket_is_known_to_the_server 1 ["C-18"] if |d| d.tickets;
         a_reservation_ends_after_its_hold 1 ["C-17", "C-23"] if |d| d.tickets;
+        a_fill_after_its_hold_is_refused 1 ["C-17", "C-18"] if |d| d.tickets;
         a_fill_after_a_removal_is_refused 1 ["C-20"] if |d| d.tickets;
         a_fill_after_a_clear_is_refused 1 ["C-21"] if |d| d.tickets;
         a_clear_elsewhere_leaves_a_ticket 1 ["C-10", "C-18"] if |d| d.tickets;

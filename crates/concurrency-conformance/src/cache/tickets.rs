@@ -80,6 +80,15 @@ pub(super) async fn a_reservation_ends_after_its_hold(cx: Cx) {
     assert_holds(&*cache, "k", "v", "after its fill").await;
 }
 
+pub(super) async fn a_fill_after_its_hold_is_refused(cx: Cx) {
+    let cache = cx.open().await;
+    let hold = short_ttl(&cache.capabilities());
+    let slow = reserve(&*cache, "k", hold).await;
+    outlive(&cx, &*cache, hold).await;
+    assert!(!fill(&*cache, slow, "slow").await, "a ticket after its hold");
+    assert_missing(&*cache, "k", "after a late fill").await;
+}
+
 pub(super) async fn a_fill_after_a_removal_is_refused(cx: Cx) {
     let (cache, other) = (cx.open().await, cx.other_client().await);
     for round in 0..4 {
@@ -153,8 +162,9 @@ pub(super) async fn writes_of_other_keys_leave_a_ticket(cx: Cx) {
         put(&*other, key, "v").await;
         assert!(matches!(other.remove(key).await, Ok(true)), "remove of {key:?}");
     }
-    for i in 0..50 {
-        let _other = reserve(&*other, &format!("other{i}"), HOUR).await;
+    for i in 0..200 {
+        put(&*other, &format!("set{i}"), "v").await;
+        let _other = reserve(&*other, &format!("reserved{i}"), HOUR).await;
     }
     assert_loading(&*other, "k", "after writes of other keys").await;
     assert!(fill(&*cache, ticket, "v").await, "fill after writes of other keys");
