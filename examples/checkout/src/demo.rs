@@ -36,30 +36,45 @@ pub enum Ended {
 ///
 /// # Errors
 /// What kept it from running, in words.
-pub async fn run(options: &Options, progress: &Progress, stop: watch::Receiver<bool>) -> Result<Ended, String> {
+pub async fn run(options: &Options, progress: &Progress, mut stop: watch::Receiver<bool>) -> Result<Ended, String> {
     let mut shop = Shop::open(options).await?;
     let addresses: Vec<SocketAddr> = shop.instances.iter().map(|instance| instance.address()).collect();
     let start = BootInstant::now();
     let tally = {
-        let drive = driver::drive(&addresses, options, progress, &stop);
+        // The bar may be full a moment before the last client has ended: only the clients end this.
+        let show = async {
+            progress.show(options.orders).await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
-            tally = drive => tally,
-            () = progress.show(options.orders) => std::future::pending().await,
+            tally = driver::drive(&addresses, options, progress, &stop) => tally,
+            () = show => unreachable!("it is pending for ever"),
         }
     };
     let drove = BootInstant::now().since(start);
     progress::clear();
-    if *stop.borrow() {
-        shop.close().await;
-        return Ok(Ended::Stopped(progress.done()));
-    }
-    finish(options, &mut shop, tally, drove).await.map(|report| Ended::Report(Box::new(report)))
+    let start = BootInstant::now();
+    let drained = tokio::select! {
+        biased;
+        () = driver::stopped(&mut stop) => {
+            shop.close().await;
+            return Ok(Ended::Stopped(progress.done()));
+        }
+        drained = shop.drain() => drained?,
+    };
+    let times = Times { drove, drained, drain: BootInstant::now().since(start) };
+    finish(options, &mut shop, tally, times).await.map(|report| Ended::Report(Box::new(report)))
 }
 
-async fn finish(options: &Options, shop: &mut Shop, tally: Tally, drove: Duration) -> Result<Report, String> {
-    let start = BootInstant::now();
-    let drained = shop.drain().await?;
-    let drain = BootInstant::now().since(start);
+/// How long the clients took, and then the jobs; and whether these came to an end.
+struct Times {
+    drove: Duration,
+    drain: Duration,
+    drained: bool,
+}
+
+async fn finish(options: &Options, shop: &mut Shop, tally: Tally, times: Times) -> Result<Report, String> {
+    let Times { drove, drain, drained } = times;
     let mut counts = Counts::default();
     let mut reads = BTreeMap::<String, u64>::new();
     let (mut projected, mut commits) = (0, 0);

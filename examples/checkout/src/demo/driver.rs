@@ -86,7 +86,7 @@ pub(super) async fn drive(
             run: options.seed,
             tally: Tally::default(),
         };
-        let (next, progress, stop) = (Arc::clone(&next), progress.clone(), stop.clone());
+        let (next, progress, mut stop) = (Arc::clone(&next), progress.clone(), stop.clone());
         let (orders, pace) = (options.orders, options.pace);
         clients.spawn(async move {
             loop {
@@ -94,7 +94,10 @@ pub(super) async fn drive(
                 if order >= orders || *stop.borrow() {
                     return customer.tally;
                 }
-                clock::sleep_until(start.after(Duration::from_secs(1) * order as u32 / pace)).await;
+                tokio::select! {
+                    () = clock::sleep_until(start.after(Duration::from_secs(1) * order as u32 / pace)) => {}
+                    () = stopped(&mut stop) => return customer.tally,
+                }
                 customer.order(order).await;
                 progress.tick();
             }
@@ -108,6 +111,13 @@ pub(super) async fn drive(
         }
     }
     tally
+}
+
+/// Returns once it is to stop; never, if nobody can say so any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// One client, with a connection to each instance.
