@@ -188,6 +188,7 @@ pub(super) async fn random_sequences_agree_with_the_model(cx: Context<dyn Lock>)
     property::check(cx.seed(), 24, &vec(step(), 1..40), async |steps| {
         round += 1;
         let (mut tested, mut model) = (Side::new(Arc::clone(&lock)), Side::new(Arc::clone(&model)));
+        model.inspection = tested.inspection;
         // Claims of their own, because a claim dies with its release, whoever is told of it.
         let mut claims: [Vec<Claim>; 2] = std::array::from_fn(|_| (0..CLAIMS).map(|i| fresh(round, i)).collect());
         for (n, step) in steps.into_iter().enumerate() {

@@ -85,13 +85,16 @@ pub(super) async fn outlive(cx: &Cx, lock: &SomeLock, ttl: Duration) {
 pub(super) struct Waiter {
     future: Boxed<'static, Result<Lease>>,
     polls: Arc<AtomicU32>,
+    /// How long news takes where waiters are not woken.
+    polling: Duration,
 }
 
 impl Waiter {
     /// Not polled yet.
     pub(super) fn new(lock: &SomeLock, claim: &Claim, timeout: Duration) -> Self {
+        let polling = if lock.capabilities().notifies { Duration::ZERO } else { SECOND };
         let (lock, claim) = (Arc::clone(lock), claim.clone());
-        Self { future: Box::pin(async move { lock.acquire(&claim, timeout).await }), polls: Arc::default() }
+        Self { future: Box::pin(async move { lock.acquire(&claim, timeout).await }), polls: Arc::default(), polling }
     }
 
     /// Stands in line for `key` with a TTL of a minute, and is not polled any more.
@@ -125,7 +128,8 @@ impl Waiter {
 
     /// Is granted as soon as news of it can arrive.
     pub(super) async fn granted_at_once(&mut self, cx: &Cx) -> Lease {
-        self.granted_within(cx, cx.slack()).await
+        let soon = self.polling + cx.slack();
+        self.granted_within(cx, soon).await
     }
 
     /// Polled by a task of its own from now on.

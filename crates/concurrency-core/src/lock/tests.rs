@@ -1,5 +1,7 @@
 //! Guards over a lock whose answers are late, lost or errors.
 
+mod polling;
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, atomic::AtomicUsize, atomic::Ordering},
