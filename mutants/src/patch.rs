@@ -21,9 +21,18 @@ mod cache;
 mod event;
 #[path = "patches/lock.rs"]
 mod lock;
+#[path = "patches/races.rs"]
+mod races;
 #[path = "patches/state.rs"]
 mod state;
 
 /// All patches, by the component that they break.
-pub const PATCHES: [(&str, &[Patch]); 4] =
-    [("state", state::PATCHES), ("cache", cache::PATCHES), ("lock", lock::PATCHES), ("event", event::PATCHES)];
+pub const PATCHES: [(&str, &[Patch]); 7] = [
+    ("state", state::PATCHES),
+    ("cache", cache::PATCHES),
+    ("lock", lock::PATCHES),
+    ("event", event::PATCHES),
+    ("state", races::STATE),
+    ("cache", races::CACHE),
+    ("lock", races::LOCK),
+];

@@ -125,11 +125,11 @@ impl Client {
         let fresh = (stream, self.events(), self.expected(stream), AppendId::mint());
         let (stream, mut events, expected, id) = {
             let mut repeatable = self.repeatable.lock().unwrap_or_else(PoisonError::into_inner);
-            if repeatable.len() < 20 || self.rng.u8(..4) == 0 {
+            if repeatable.len() < 3 || self.rng.u8(..4) == 0 {
                 repeatable.push(fresh);
                 repeatable.last().expect("just pushed").clone()
             } else {
-                let recent = repeatable.len() - 1 - self.rng.usize(..12);
+                let recent = repeatable.len() - 1 - self.rng.usize(..3);
                 repeatable[recent].clone()
             }
         };
