@@ -4,31 +4,32 @@ use std::process::ExitCode;
 
 use crate::{Problem, programs};
 
-/// A task, and which package does it.
+/// A task, and what does it.
 #[derive(Debug)]
 pub(crate) struct Program {
     task: &'static str,
     /// Said again here, so that nobody waits for a build to read it.
     help: &'static str,
-    package: &'static str,
-    binary: &'static str,
-    /// What comes before the caller's own arguments.
-    first: &'static [&'static str],
-    release: bool,
+    by: By,
+}
+
+#[derive(Debug)]
+enum By {
+    /// The program `suite`, which is told the task.
+    Suite { release: bool },
+    /// `cargo run` of a package, in a folder, with the features that it needs and no other.
+    Package { package: &'static str, folder: &'static str, release: bool },
 }
 
 const PROGRAMS: &[Program] = &[
+    Program { task: "conformance", help: CONFORMANCE, by: By::Suite { release: false } },
+    Program { task: "torture", help: TORTURE, by: By::Suite { release: true } },
+    Program { task: "bench", help: BENCH, by: By::Package { package: "benches", folder: "benches", release: true } },
     Program {
-        task: "conformance",
-        help: CONFORMANCE,
-        package: "suite",
-        binary: "suite",
-        first: &["conformance"],
-        release: false,
+        task: "demo",
+        help: DEMO,
+        by: By::Package { package: "checkout", folder: "examples/checkout", release: false },
     },
-    Program { task: "torture", help: TORTURE, package: "suite", binary: "suite", first: &["torture"], release: true },
-    Program { task: "bench", help: BENCH, package: "benches", binary: "bench", first: &[], release: true },
-    Program { task: "demo", help: DEMO, package: "checkout", binary: "demo", first: &[], release: false },
 ];
 
 const CONFORMANCE: &str = "\
@@ -111,27 +112,27 @@ impl Program {
             print!("{}", self.help);
             return Ok(ExitCode::SUCCESS);
         }
-        if !self.exists() {
-            return Err(format!("the package {} is not in this version: {} is yet to come", self.package, self.task));
-        }
-        let mut cargo = programs::cargo();
+        let mut command = match self.by {
+            By::Suite { release } => {
+                let mut suite = programs::suite(release)?;
+                suite.arg(self.task);
+                suite
+            }
+            By::Package { folder, .. } if !programs::root().join(folder).join("Cargo.toml").exists() => {
+                return Err(format!("{} is yet to come: this version has no folder {folder}", self.task));
+            }
+            By::Package { package, release, .. } => {
+                let mut cargo = programs::cargo();
+                cargo.args(["run", "--quiet", "--package", package, "--manifest-path"]);
+                cargo.arg(programs::root().join("Cargo.toml"));
+                cargo.args(release.then_some("--release")).arg("--");
+                cargo
+            }
+        };
         // What a caller calls a path is meant from where the caller stands.
-        cargo.current_dir(std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?);
-        cargo.args(["run", "--quiet", "--package", self.package, "--bin", self.binary, "--manifest-path"]);
-        cargo.arg(programs::root().join("Cargo.toml"));
-        if self.release {
-            cargo.arg("--release");
-        }
-        let status = cargo.arg("--").args(self.first).args(rest).status();
-        let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
+        command.current_dir(std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?);
+        let status = command.args(rest).status().map_err(|error| format!("{}: {error}", self.task))?;
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::from(2), ExitCode::from))
-    }
-
-    fn exists(&self) -> bool {
-        let root = programs::root();
-        [self.package.to_owned(), format!("examples/{}", self.package)]
-            .iter()
-            .any(|folder| root.join(folder).join("Cargo.toml").exists())
     }
 }
 

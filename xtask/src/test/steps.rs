@@ -1,9 +1,8 @@
 //! The steps of `cargo xtask test`.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -59,6 +58,8 @@ fn clippy(options: &Options) -> Ending {
 fn docs(_: &Options) -> Ending {
     let mut cargo = programs::cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
+    // Programs nobody reads the documentation of; and the mutants, which take as long as all the others together.
+    cargo.args(["--exclude", "mutants", "--exclude", "suite"]);
     check(&mut cargo)
 }
 
@@ -83,37 +84,75 @@ fn msrv(options: &Options) -> Ending {
 }
 
 fn tests(options: &Options) -> Ending {
-    let mut cargo = programs::cargo();
-    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    for package in example_packages() {
-        cargo.args(["--exclude", package]);
+    let mut units = workspace_test();
+    units.args(["--lib", "--bins"]).args(test_targets(|folder| !folder.starts_with("examples")));
+    let mut documentation = workspace_test();
+    documentation.arg("--doc");
+    match (count(&mut units, options), count(&mut documentation, options)) {
+        (Ending::Ran(mut tally), Ending::Ran(more)) => {
+            tally += more;
+            Ending::Ran(tally)
+        }
+        (Ending::NotRun(reason), _) | (_, Ending::NotRun(reason)) => Ending::NotRun(reason),
     }
-    count(&mut cargo, options)
-}
-
-fn conformance(options: &Options) -> Ending {
-    let mut cargo = suite();
-    let Some(cargo) = &mut cargo else { return Ending::NotRun(no_package("suite")) };
-    last(cargo.args(options.servers.arguments()))
-}
-
-fn mutants(_: &Options) -> Ending {
-    let mut cargo = suite();
-    let Some(cargo) = &mut cargo else { return Ending::NotRun(no_package("suite")) };
-    last(cargo.arg("--mutants"))
 }
 
 fn examples(options: &Options) -> Ending {
-    let packages = example_packages();
-    if packages.is_empty() {
-        return Ending::NotRun(no_package("examples"));
-    }
+    let mut cargo = workspace_test();
+    count(cargo.args(test_targets(|folder| folder.starts_with("examples"))), options)
+}
+
+/// `cargo test` of the workspace, always of all of it and with all features: with fewer packages cargo would choose other
+/// features for what they depend on, and compile that once more for each choice. Targets tell the steps apart.
+fn workspace_test() -> Command {
     let mut cargo = programs::cargo();
-    cargo.args(["test", "--no-fail-fast"]);
-    for package in packages {
-        cargo.args(["--package", package]);
+    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    cargo
+}
+
+/// `--test NAME` for each integration test of the packages in folders that are wanted.
+fn test_targets(wanted: fn(&str) -> bool) -> Vec<String> {
+    let folders = ["crates/*", "examples", "examples/*", "mutants", "suite", "xtask", "benches"];
+    let tests = folders.iter().flat_map(|folder| subfolders(folder)).filter(|folder| wanted(folder));
+    tests.flat_map(|folder| names_in(&folder)).flat_map(|name| ["--test".to_owned(), name]).collect()
+}
+
+/// A folder of the workspace, or all folders in it where it ends with `*`.
+fn subfolders(folder: &str) -> Vec<String> {
+    let Some(parent) = folder.strip_suffix("/*") else { return vec![folder.to_owned()] };
+    let entries = fs::read_dir(programs::root().join(parent)).into_iter().flatten().flatten();
+    entries.map(|entry| format!("{parent}/{}", entry.file_name().to_string_lossy())).collect()
+}
+
+/// The integration tests of a package: `tests/NAME.rs` or `tests/NAME/main.rs`.
+fn names_in(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(programs::root().join(folder).join("tests")).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries
+        .filter(|entry| {
+            entry.path().join("main.rs").exists() || entry.path().extension().is_some_and(|end| end == "rs")
+        })
+        .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+fn conformance(options: &Options) -> Ending {
+    suite(&options.servers.arguments())
+}
+
+fn mutants(_: &Options) -> Ending {
+    suite(&["--mutants".to_owned()])
+}
+
+fn suite(arguments: &[String]) -> Ending {
+    match programs::suite(false) {
+        Ok(mut suite) => last(suite.arg("conformance").args(arguments)),
+        Err(problem) => {
+            println!("   {problem}");
+            Ending::Ran(Tally::of(false))
+        }
     }
-    count(&mut cargo, options)
 }
 
 fn tidy(_: &Options) -> Ending {
@@ -124,29 +163,6 @@ fn tidy(_: &Options) -> Ending {
             Ending::Ran(Tally::of(false))
         }
     }
-}
-
-/// `cargo run .. suite conformance`, where there is a suite.
-fn suite() -> Option<Command> {
-    exists("suite").then(|| {
-        let mut cargo = programs::cargo();
-        cargo.args(["run", "--quiet", "--package", "suite", "--bin", "suite", "--", "conformance"]);
-        cargo
-    })
-}
-
-/// The packages whose tests run the examples.
-fn example_packages() -> Vec<&'static str> {
-    let packages = [("examples", "examples"), ("checkout", "examples/checkout")];
-    packages.into_iter().filter(|(_, folder)| exists(folder)).map(|(package, _)| package).collect()
-}
-
-fn exists(folder: impl AsRef<Path>) -> bool {
-    programs::root().join(folder).join("Cargo.toml").exists()
-}
-
-fn no_package(package: &str) -> String {
-    format!("the package {package} is not in this version")
 }
 
 /// Whether the cargo subcommand of a rustup component can be had.
@@ -268,6 +284,14 @@ mod tests {
     fn the_last_sum_counts() {
         let table = "echo '3 passed, 0 failed'; echo '5 passed, 0 failed'";
         assert_eq!(tally(last(&mut shell(table))), (5, 0, 0));
+    }
+
+    #[test]
+    fn every_integration_test_belongs_to_a_step() {
+        let all = test_targets(|_| true);
+        assert!(["events", "program", "output"].iter().all(|name| all.iter().any(|target| target == name)), "{all:?}");
+        let examples = test_targets(|folder| folder.starts_with("examples"));
+        assert!(examples.contains(&"output".to_owned()) && !examples.contains(&"program".to_owned()), "{examples:?}");
     }
 
     #[test]

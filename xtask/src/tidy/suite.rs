@@ -27,10 +27,8 @@ impl Suite {
         if !programs::root().join("suite/Cargo.toml").exists() {
             return Ok(Self::default());
         }
-        let mut cargo = programs::cargo();
-        cargo.args(["run", "--quiet", "--package", "suite", "--", "conformance", "--list"]);
-        let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output = output.map_err(|error| format!("cargo cannot be started: {error}"))?;
+        let output = programs::suite(false)?.args(["conformance", "--list"]).stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| format!("the suite cannot be started: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         let read = if output.status.success() { Self::read(&text) } else { None };
         read.ok_or_else(|| "the suite did not list its cases: cargo xtask conformance --list".to_owned())

@@ -1,0 +1,52 @@
+//! The program as somebody at a terminal, or a script, sees it. (`cargo xtask` builds the program by building this test, so that
+//! it shares everything below it with the tests of the workspace.)
+
+use std::process::{Command, Output};
+
+fn suite(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_suite")).args(arguments).output().expect("the program starts")
+}
+
+fn last_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_run_ends_with_its_sum() {
+    let output = suite(&["conformance", "--backend", "memory", "--case", "state::values", "--require", "all"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(last_line(&output).ends_with(" passed, 0 failed"), "{output:?}");
+}
+
+#[test]
+fn nothing_run_is_no_success() {
+    assert!(!suite(&["conformance", "--case", "no such case"]).status.success());
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_not_run_and_fails_where_it_is_required() {
+    let memory_and_redis = ["conformance", "--backend", "memory", "--backend", "redis", "--case", "state::values"];
+    let output = suite(&memory_and_redis);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("NOT RUN redis"), "{output:?}");
+    assert!(!suite(&[&memory_and_redis[..], &["--require", "redis"]].concat()).status.success());
+    assert!(!suite(&[&memory_and_redis[..], &["--require", "all"]].concat()).status.success());
+}
+
+#[test]
+fn the_list_names_cases_and_mutants() {
+    let output = suite(&["conformance", "--list"]);
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    for kind in ["cases", "mutants"] {
+        let entries = list[kind].as_array().expect("a list");
+        assert!(!entries.is_empty() && entries.iter().all(|entry| entry["sentences"][0].is_string()), "{kind}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_apart_from_failures() {
+    for wrong in [&["conformance", "--nonsense"][..], &["conformance", "--level", "6"], &["torture", "--nonsense"]] {
+        let output = suite(wrong);
+        assert!(!output.status.success() && output.status.code() != Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("usage"), "{output:?}");
+    }
+}
