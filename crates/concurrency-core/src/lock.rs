@@ -19,7 +19,12 @@ pub use self::{
     lease::{Attempt, Claim, FencingToken, Held, Lease, Released, Renewal, margin},
     locks::{LockCounts, LockOptions, Locks},
 };
-use crate::{ClockSource, Error, Result, Survives, Ttl, capabilities::MILLISECOND, clock::BootInstant, random};
+use crate::{
+    ClockSource, Error, Outcome, Result, Survives, Ttl,
+    capabilities::MILLISECOND,
+    clock::{self, BootInstant},
+    random,
+};
 
 /// The shortest TTL of a lock.
 pub const MIN_LOCK_TTL: Duration = Duration::from_millis(100);
@@ -72,14 +77,14 @@ pub trait Lock: Debug + Send + Sync + 'static {
     ///
     /// Zero is one attempt. Outages are waited out until the timeout.
     ///
-    /// Provided: adaptive polling with jitter, 5 to 250 ms.
+    /// Provided: adaptive polling with jitter, 5 to 250 ms. An attempt in flight at the timeout is abandoned, and
+    /// [`Locks`] releases what it may take.
     ///
     /// # Errors
     /// `LockTimeout` at the timeout where the last answer was "held"; the last attempt's error where it got none; and those
     /// of every method but `Timeout` and `Unavailable`.
     async fn acquire(&self, claim: &Claim, timeout: Duration) -> Result<Lease> {
-        let start = BootInstant::now();
-        let deadline = start.after(timeout);
+        let deadline = BootInstant::now().after(timeout);
         let mut pause = Duration::from_millis(5);
         let mut claim = claim.clone();
         loop {
@@ -87,18 +92,25 @@ pub trait Lock: Debug + Send + Sync + 'static {
             if claim.is_dead() {
                 claim = claim.renamed();
             }
-            let last = match self.try_acquire(&claim).await {
+            let answer = tokio::select! {
+                biased;
+                answer = self.try_acquire(&claim) => answer,
+                () = clock::sleep_until(deadline), if !timeout.is_zero() => {
+                    Err(Error::Timeout { after: timeout, outcome: Outcome::Unknown { settled: false } })
+                }
+            };
+            let last = match answer {
                 Ok(Some(lease)) => return Ok(lease),
                 Ok(None) => Error::LockTimeout { key: claim.key().into(), waited: timeout },
                 Err(error @ (Error::Timeout { .. } | Error::Unavailable { .. })) => error,
                 Err(error) => return Err(error),
             };
+            // Half of the pause is certain, so that a crowd does not poll in a burst.
+            let next = BootInstant::now().after(pause / 2 + random::up_to(pause / 2));
+            clock::sleep_until(next.min(deadline)).await;
             if deadline.has_passed() {
                 return Err(last);
             }
-            // Half of the pause is certain, so that a crowd does not poll in a burst.
-            let next = BootInstant::now().after(pause / 2 + random::up_to(pause / 2));
-            crate::clock::sleep_until(next.min(deadline)).await;
             pause = (pause * 2).min(Duration::from_millis(250));
         }
     }

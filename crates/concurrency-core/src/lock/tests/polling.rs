@@ -58,3 +58,19 @@ async fn a_grant_that_came_too_late_is_given_back_and_asked_for_again() {
     let lease = polling.acquire(&claim, SECOND * 9).await.unwrap();
     assert!(lease.is_valid() && lease.claim().owner() != claim.owner() && claim.is_dead());
 }
+
+// L-45
+#[tokio::test(start_paused = true)]
+async fn an_attempt_in_flight_at_the_timeout_is_abandoned_and_released() {
+    let _simulation = simulate(1);
+    let (remote, _) = Remote::new();
+    let locks = Locks::new(Arc::new(Polling(Arc::clone(&remote))));
+    // It takes effect, and nobody hears of it.
+    remote.acquires.lock().unwrap().extend([Fate::Refused, Fate::Late(SECOND * 60)]);
+    let begun = BootInstant::now();
+    let abandoned = locks.acquire("k", LockOptions::new().with_timeout(SECOND)).await;
+    assert!(matches!(abandoned, Err(Error::Timeout { outcome: UNKNOWN, .. })), "{abandoned:?}");
+    assert_eq!(BootInstant::now().since(begun), SECOND);
+    settle().await;
+    assert!(remote.is_free("k").await);
+}
