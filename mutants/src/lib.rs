@@ -39,13 +39,6 @@ impl Mutant {
     }
 }
 
-/// All mutants.
-#[must_use]
-pub fn all() -> Vec<Mutant> {
-    let patched: Vec<Mutant> = include!(concat!(env!("OUT_DIR"), "/entries.rs")).into();
-    patched.into_iter().chain(wrapper::all()).chain(clearing::all()).collect()
-}
-
 macro_rules! mutant {
     ($macro:ident, $kind:ident, $space:ident, $component:ident, $($close:ident)?) => {
         #[allow(unused_macros)]
@@ -81,7 +74,13 @@ mutant!(state_mutant, state, StateSpace, MemoryState,);
 mutant!(cache_mutant, cache, CacheSpace, MemoryCache,);
 mutant!(lock_mutant, lock, LockSpace, MemoryLock, release_all_of);
 mutant!(event_mutant, event, EventSpace, MemoryEvents,);
-use {cache_mutant, event_mutant, lock_mutant, state_mutant};
+
+/// All mutants.
+#[must_use]
+pub fn all() -> Vec<Mutant> {
+    let patched: Vec<Mutant> = include!(concat!(env!("OUT_DIR"), "/entries.rs")).into();
+    patched.into_iter().chain(wrapper::all()).chain(clearing::all()).collect()
+}
 
 mod modules {
     include!(concat!(env!("OUT_DIR"), "/modules.rs"));

@@ -147,7 +147,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
 
     /// Raises the fencing marks of `keys` to `token`, without writing a value: for keys that a holder only reads.
     ///
-    /// A mark at or above `token` stays. Several keys are raised one by one or together; repeating is harmless.
+    /// A mark that is `token` already stays. All marks are raised in one step, or none; repeating is harmless.
     ///
     /// Provided: `Unsupported`.
     ///

@@ -10,6 +10,9 @@ use concurrency_core::{
 use super::{History, Numbers, Recorder, bytes_of, value_of};
 use crate::linear::{EventAnswer, EventCall, EventModel, Expect, GlobalRead};
 
+/// A stream, and what an append to it answered.
+type AppendedTo = (Box<str>, Appended);
+
 /// One client of an event store, whose calls are noted. They answer what the store answers.
 #[derive(Debug, Clone)]
 pub struct RecordedEvents {
@@ -18,7 +21,7 @@ pub struct RecordedEvents {
     ids: Numbers<AppendId>,
     recorder: Recorder<EventModel>,
     reads: Arc<Mutex<Vec<GlobalRead>>>,
-    appended: Arc<Mutex<Vec<(Box<str>, Appended)>>>,
+    appended: Arc<Mutex<Vec<AppendedTo>>>,
 }
 
 impl RecordedEvents {
