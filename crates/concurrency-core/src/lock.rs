@@ -1,5 +1,6 @@
 //! Leases on names, each with an owner, a time to live and a fencing token.
 
+mod agenda;
 mod give_back;
 mod guard;
 mod keeper;

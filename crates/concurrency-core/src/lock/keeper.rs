@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
 
-use super::{Lease, guard::Hold, locks::Shared};
+use super::{Lease, agenda::Agenda, guard::Hold, locks::Shared};
 use crate::clock::{self, BootInstant};
 
 /// The most renewals in one request.
@@ -35,15 +35,30 @@ pub(super) struct Keeper {
 
 #[derive(Debug, Default)]
 struct Book {
-    kept: HashMap<u64, Kept>,
+    kept: HashMap<u64, Weak<Hold>>,
+    /// When each of them is renewed next.
+    agenda: Agenda,
     /// When the task looks again.
     next: Option<BootInstant>,
+    /// How many guards were looked at.
+    #[cfg(test)]
+    looked_at: u64,
 }
 
-#[derive(Debug)]
-struct Kept {
-    hold: Weak<Hold>,
-    due: BootInstant,
+impl Book {
+    /// A renewal at a third of the TTL from `now`, or a little earlier, so that guards taken at different times share
+    /// requests; at the latest when the lease ends, so that its loss is noticed then.
+    fn plan(&mut self, id: u64, now: BootInstant, lease: &Lease) -> BootInstant {
+        let every = renew_every(lease);
+        let due = now.after(every).min(lease.deadline());
+        self.agenda.set(id, due.before(every / 8), due);
+        due
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.kept.remove(&id);
+        self.agenda.remove(id);
+    }
 }
 
 /// A renewal on its way. It does not keep the guard alive: dropping that one must release at once.
@@ -75,9 +90,9 @@ impl Keeper {
 
     /// Begins to renew a guard.
     pub(super) fn add(shared: &Arc<Shared>, id: u64, hold: &Arc<Hold>, lease: &Lease) {
-        let due = BootInstant::now().after(renew_every(lease));
         let mut book = shared.keeper.book();
-        book.kept.insert(id, Kept { hold: Arc::downgrade(hold), due });
+        book.kept.insert(id, Arc::downgrade(hold));
+        let due = book.plan(id, BootInstant::now(), lease);
         let too_late = book.next.is_some_and(|next| due < next);
         drop(book);
         if too_late {
@@ -89,7 +104,7 @@ impl Keeper {
     /// Stops renewing a guard.
     pub(super) fn remove(&self, id: u64) {
         let mut book = self.book();
-        book.kept.remove(&id);
+        book.remove(id);
         if book.kept.is_empty() {
             self.wake.notify_one();
         }
@@ -111,29 +126,34 @@ impl Keeper {
     }
 
     /// What is to be renewed now, and when to look again; `None` ends the task, since there are no guards.
+    ///
+    /// Costs as much as what is due, not as much as what is held: it runs after every answer.
     fn due(&self) -> Option<(Vec<Sent>, BootInstant)> {
         let now = BootInstant::now();
-        let (mut due, mut next) = (Vec::new(), now.after(LONGEST_LOOK));
         // Dropped after the mutex is free: the last owner of a guard releases it, and that needs the book.
-        let (mut held, mut lost) = (Vec::new(), Vec::new());
+        let (mut due, mut held, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         let mut book = self.book();
-        book.kept.retain(|id, kept| {
-            let Some(hold) = kept.hold.upgrade() else { return false };
-            let Some(lease) = hold.lease_now() else {
-                lost.push(hold);
-                return false;
-            };
-            let every = renew_every(&lease);
-            // A little early, so that guards taken at different times share requests.
-            if kept.due <= now.after(every / 8) {
-                kept.due = now.after(every);
-                due.push(Sent { id: *id, hold: kept.hold.clone(), lease });
+        for id in book.agenda.take(now) {
+            #[cfg(test)]
+            {
+                book.looked_at += 1;
             }
-            next = next.min(kept.due);
-            held.push(hold);
-            true
-        });
+            // A guard that is being dropped at this moment removes itself as well.
+            let Some(hold) = book.kept.get(&id).and_then(Weak::upgrade) else {
+                book.remove(id);
+                continue;
+            };
+            if let Some(lease) = hold.lease_now() {
+                book.plan(id, now, &lease);
+                due.push(Sent { id, hold: Arc::downgrade(&hold), lease });
+                held.push(hold);
+            } else {
+                book.remove(id);
+                lost.push(hold);
+            }
+        }
         let ended = book.kept.is_empty();
+        let next = book.agenda.next().unwrap_or(BootInstant::NEVER).min(now.after(LONGEST_LOOK));
         book.next = (!ended).then_some(next);
         if ended {
             self.running.store(false, Ordering::Release);
@@ -145,9 +165,13 @@ impl Keeper {
 
     fn repeat(&self, sent: &Sent) {
         let again = BootInstant::now().after(repeat_after(&sent.lease));
-        if let Some(kept) = self.book().kept.get_mut(&sent.id) {
-            kept.due = kept.due.min(again);
-        }
+        self.book().agenda.bring_forward(sent.id, again);
+    }
+
+    /// How many guards were looked at so far.
+    #[cfg(test)]
+    pub(super) fn looked_at(&self) -> u64 {
+        self.book().looked_at
     }
 }
 
@@ -166,7 +190,7 @@ impl Drop for Running {
         let mut book = keeper.book();
         book.next = None;
         keeper.running.store(false, Ordering::Release);
-        let holds: Vec<Arc<Hold>> = book.kept.values().filter_map(|kept| kept.hold.upgrade()).collect();
+        let holds: Vec<Arc<Hold>> = book.kept.values().filter_map(Weak::upgrade).collect();
         drop(book);
         holds.iter().for_each(|hold| hold.wake());
     }

@@ -70,7 +70,7 @@ impl LockOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Locks {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What clones, guards and the keeper have in common.

@@ -1,5 +1,6 @@
 //! Guards over a lock whose answers are late, lost or errors.
 
+mod keeping;
 mod polling;
 
 use std::{
