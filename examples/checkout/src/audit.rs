@@ -50,6 +50,10 @@ pub struct Audit {
     pub charges: u64,
     /// Pieces sold that were not there any more, and orders beyond the first of a key.
     pub sold_twice: u64,
+    /// Charges that the ledger refused, because another holder had taken over.
+    pub refused: u64,
+    /// Orders that one holder charged and a later one found charged: the first did not live to save it.
+    pub found: u64,
     /// What was looked at, and what is wrong with it.
     pub findings: Vec<Finding>,
 }

@@ -10,13 +10,14 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{http::IDEMPOTENCY_KEY, model::NewOrder};
 
-/// How long an answer may take.
+/// How long an answer may take unless told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One connection, opened when it is needed, and again when it broke.
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    patience: Duration,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -36,15 +37,22 @@ pub enum NoAnswer {
     #[error("no connection: {0}")]
     Broken(String),
     /// Nothing came in time.
-    #[error("no answer within {PATIENCE:?}")]
-    Late,
+    #[error("no answer within {0:?}")]
+    Late(Duration),
 }
 
 impl Client {
     /// For this address. Nothing is sent yet.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None }
+        Self { address, patience: PATIENCE, connection: None }
+    }
+
+    /// Waits so long for an answer, and not 10 s.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// `GET` of a path.
@@ -69,7 +77,11 @@ impl Client {
         self.send(request, body.into()).await
     }
 
-    async fn send(&mut self, request: hyper::http::request::Builder, body: Bytes) -> Result<Answer, NoAnswer> {
+    /// Any request.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn send(&mut self, request: hyper::http::request::Builder, body: Bytes) -> Result<Answer, NoAnswer> {
         let request = request.header(header::HOST, self.address.to_string()).body(Full::new(body)).map_err(broken)?;
         // Taken out, and put back only after a whole answer: what was dropped or broken half way is not used again.
         let connection = self.connection.take();
@@ -85,7 +97,7 @@ impl Client {
             connection.ready().await.map_err(broken).ok();
             Ok((Answer { status, body }, connection))
         };
-        let (answer, connection) = timeout(PATIENCE, exchange).await.map_err(|_| NoAnswer::Late)??;
+        let (answer, connection) = timeout(self.patience, exchange).await.map_err(|_| NoAnswer::Late(self.patience))??;
         self.connection = Some(connection);
         Ok(answer)
     }

@@ -91,7 +91,7 @@ async fn finish(options: &Options, shop: &mut Shop, tally: Tally, times: Times) 
     let (stored, mut audit) = shop.audit().await?;
     audit.findings.push(answers(&tally, &stored, drained));
     let evidence =
-        Evidence { counts, projected, commits, reads, loads, stale_charges: shop.books.refused(), drove, drain };
+        Evidence { counts, projected, commits, reads, loads, stale_charges: shop.books.summary().refused, drove, drain };
     Ok(Report::new(options, &tally, &evidence, audit))
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use concurrency_core::{Codec, Recorded};
+use concurrency_core::{Codec, FencingToken, Recorded};
 
 use super::{Audit, Finding, Stored};
 use crate::{
-    ledger::Charge,
+    ledger::Record,
     model::{Order, OrderEvent, Status, order_stream},
     totals::{Total, TotalsBySku, count},
     words::grouped,
@@ -14,15 +14,20 @@ use crate::{
 
 /// Judges what was stored, and what the ledger recorded.
 #[must_use]
-pub fn judge(stored: &Stored, charges: &[Charge]) -> Audit {
+pub fn judge(stored: &Stored, records: &[Record]) -> Audit {
     let (stock, oversold) = stock(stored);
     let (keys, doubled) = keys(stored);
+    let refused = records.iter().filter(|record| !record.taken && record.amount.is_some());
     Audit {
         orders: stored.orders.len() as u64,
-        charges: charges.len() as u64,
+        charges: records.iter().filter(|record| record.taken && record.amount.is_some()).count() as u64,
         sold_twice: oversold + doubled,
+        refused: refused.count() as u64,
+        found: found(records),
         findings: vec![
-            charged(stored, charges),
+            charged(stored, records),
+            holders(records),
+            fence(records),
             stock,
             keys,
             settled(stored),
@@ -33,10 +38,64 @@ pub fn judge(stored: &Stored, charges: &[Charge]) -> Audit {
     }
 }
 
-fn charged(stored: &Stored, charges: &[Charge]) -> Finding {
+/// Orders that one holder charged, and that a later one found charged.
+fn found(records: &[Record]) -> u64 {
+    let mut charged: BTreeMap<&str, FencingToken> = BTreeMap::new();
+    let mut found = BTreeSet::new();
+    for record in records.iter().filter(|record| record.taken) {
+        match (record.amount, charged.get(&*record.order)) {
+            (Some(_), None) => drop(charged.insert(&record.order, record.token)),
+            (None, Some(token)) if record.token > *token => drop(found.insert(&record.order)),
+            _ => {}
+        }
+    }
+    found.len() as u64
+}
+
+/// A token is given to one holder, and a holder charges an order once: two charges under one token are two holders.
+fn holders(records: &[Record]) -> Finding {
+    let mut charges: BTreeMap<(&str, FencingToken), u64> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.taken && record.amount.is_some()) {
+        *charges.entry((&record.order, record.token)).or_default() += 1;
+    }
+    let several = charges.iter().filter(|(_, times)| **times > 1);
+    let tell = |((order, token), times): (&(&str, FencingToken), &u64)| {
+        format!("order {order}: the lock let {times} charge under one token, {token}")
+    };
+    let wrong = several.map(tell).collect();
+    let holds = format!("{} fencing tokens charged, each for one holder only", grouped(charges.len()));
+    Finding { what: "lock", holds, wrong }
+}
+
+/// The ledger took nothing under a token below the highest that it had seen for the order.
+fn fence(records: &[Record]) -> Finding {
+    let mut marks: BTreeMap<&str, FencingToken> = BTreeMap::new();
+    let (mut wrong, mut refused) = (Vec::new(), 0_u64);
+    for record in records {
+        let mark = marks.entry(&record.order).or_insert(record.token);
+        let (stale, call) = (record.token < *mark, if record.amount.is_some() { "charge" } else { "reading" });
+        match (stale, record.taken) {
+            (true, true) => {
+                wrong.push(format!("order {}: a {call} under token {} was taken after {mark}", record.order, record.token));
+            }
+            (false, false) => {
+                wrong.push(format!("order {}: a {call} under token {} was refused after {mark}", record.order, record.token));
+            }
+            (true, false) => refused += 1,
+            (false, true) => {}
+        }
+        *mark = (*mark).max(record.token);
+    }
+    let holds = format!("no order's tokens went back at the ledger, {} late calls were refused", grouped(refused));
+    Finding { what: "fence", holds, wrong }
+}
+
+fn charged(stored: &Stored, records: &[Record]) -> Finding {
     let mut by_order: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for charge in charges {
-        by_order.entry(&charge.order).or_default().push(charge.amount);
+    for record in records.iter().filter(|record| record.taken) {
+        if let Some(amount) = record.amount {
+            by_order.entry(&record.order).or_default().push(amount);
+        }
     }
     let mut wrong = Vec::new();
     for (id, Order { receipt, .. }) in &stored.orders {

@@ -115,7 +115,7 @@ impl Shop {
     pub(super) async fn audit(&self) -> Result<(Stored, Audit), String> {
         let stored = Stored::read(&self.memory.another_client()).await;
         let stored = stored.map_err(|why| format!("what was stored cannot be read: {why}"))?;
-        let audit = audit::judge(&stored, &self.books.charges());
+        let audit = audit::judge(&stored, &self.books.records());
         Ok((stored, audit))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use checkout::{
     audit::{Audit, judge},
-    ledger::Ledger,
+    ledger::{Ledger, Record},
     model::{self, Order, Receipt, Status, Stock},
     totals::{Total, row_key},
 };
@@ -50,21 +50,60 @@ async fn charges_that_are_doubled_missing_wrong_or_of_nobody() {
     let shop = Shop::open().await;
     let orders = shop.sell().await;
     let stored = shop.stored().await;
-    let charges = shop.books.charges();
-    let mut without = charges.clone();
-    without.retain(|charge| charge.order != orders[1]);
+    let records = shop.books.records();
+    let mut without = records.clone();
+    without.retain(|record| record.order != orders[1]);
     assert_eq!(told(&judge(&stored, &without), "charges"), [format!("order {}: not charged", orders[1])]);
-    let mut less = charges;
-    less[0].amount -= 1;
+    let mut less = records;
+    less.iter_mut().find_map(|record| record.amount.as_mut()).map(|amount| *amount -= 1).unwrap();
     assert_eq!(told(&judge(&stored, &less), "charges"), [format!("order {}: charged 899 instead of 900", orders[0])]);
 
     shop.books.charge(&orders[0], FencingToken::MAX, 900).await.unwrap();
     shop.books.charge("nobody", FencingToken(1), 1).await.unwrap();
     let audit = shop.audit().await;
-    assert_eq!(wrong(&audit), ["charges"]);
+    assert_eq!(wrong(&audit), ["charges"], "a later holder that charges again is no fault of lock or fence");
     let expected =
         [format!("order {}: charged 2 times", orders[0]), "order nobody: charged, and does not exist".to_owned()];
     assert_eq!(told(&audit, "charges"), expected);
+}
+
+#[tokio::test]
+async fn a_token_that_two_charged_under() {
+    let shop = Shop::open().await;
+    let orders = shop.sell().await;
+    let stored = shop.stored().await;
+    let mut records = shop.books.records();
+    let charge = records.iter().find(|record| record.order == orders[0] && record.amount.is_some()).unwrap().clone();
+    records.push(charge.clone());
+    let audit = judge(&stored, &records);
+    assert_eq!(wrong(&audit), ["charges", "lock"]);
+    assert!(told(&audit, "lock")[0].ends_with(&format!("let 2 charge under one token, {}", charge.token)), "{audit:?}");
+}
+
+#[tokio::test]
+async fn a_late_call_that_was_taken_and_one_in_time_that_was_refused() {
+    let shop = Shop::open().await;
+    let orders = shop.sell().await;
+    let stored = shop.stored().await;
+    let mut records = shop.books.records();
+    let charge = records.iter().find(|record| record.order == orders[0] && record.amount.is_some()).unwrap().clone();
+    let over = FencingToken(charge.token.0 + 1);
+    // A take-over that finds the charge, and the late charge of whoever was overtaken: refused, as it should be.
+    records.push(Record { token: over, amount: None, ..charge.clone() });
+    let late = FencingToken(charge.token.0 - 1);
+    records.push(Record { token: late, taken: false, ..charge.clone() });
+    let audit = judge(&stored, &records);
+    assert!(audit.is_clean(), "{audit:?}");
+    assert_eq!((audit.found, audit.refused), (1, 1));
+
+    records.last_mut().unwrap().taken = true;
+    let audit = judge(&stored, &records);
+    assert_eq!(wrong(&audit), ["charges", "fence"]);
+    let expected = format!("order {}: a charge under token {late} was taken after {over}", orders[0]);
+    assert_eq!(told(&audit, "fence"), [expected]);
+
+    *records.last_mut().unwrap() = Record { token: over, taken: false, ..charge };
+    assert_eq!(wrong(&judge(&stored, &records)), ["fence"]);
 }
 
 #[tokio::test]
@@ -94,7 +133,7 @@ async fn two_orders_of_one_key_and_an_answer_that_is_not_the_order() {
     let mut order = stored.orders.values().next().unwrap().clone();
     order.receipt.order = "second".to_owned();
     stored.orders.insert("second".to_owned(), order);
-    let audit = judge(&stored, &shop.books.charges());
+    let audit = judge(&stored, &shop.books.records());
     assert!(told(&audit, "keys")[0].ends_with("2 orders"), "{audit:?}");
     assert!(audit.sold_twice >= 1);
     assert_eq!(told(&audit, "charges"), ["order second: not charged"]);
@@ -124,7 +163,7 @@ async fn events_that_are_missing_doubled_or_of_nobody() {
         *event.stream == *model::order_stream(&orders[0]) && *event.event_type == *Status::Charged.event_type()
     };
     stored.events.retain(|event| !charged(event));
-    let audit = judge(&stored, &shop.books.charges());
+    let audit = judge(&stored, &shop.books.records());
     assert_eq!(told(&audit, "events"), [format!("order {}: OrderCharged is missing", orders[0])]);
     assert_eq!(wrong(&audit), ["events", "projection"], "nor is its amount in the replay");
 

@@ -58,7 +58,7 @@ async fn looking_at_an_order_finishes_it() {
     let (instance, mut client) = serve(&shop).await;
     let seen = client.get(&format!("/orders/{}", placed.receipt.order)).await.unwrap();
     assert_ne!(json(&seen)["status"], "placed", "{seen:?}");
-    assert_eq!(shop.books.charges().len(), 1);
+    assert_eq!(shop.charges().len(), 1);
     instance.stop().await;
 }
 

@@ -5,6 +5,7 @@
 mod audit;
 mod demo;
 mod http;
+mod ledger;
 mod orders;
 mod shop;
 mod torn;

@@ -72,7 +72,12 @@ impl Shop {
         Stored::read(&self.memory.another_client()).await.unwrap()
     }
 
+    /// The amounts charged.
+    pub(crate) fn charges(&self) -> Vec<u64> {
+        self.books.records().iter().filter(|record| record.taken).filter_map(|record| record.amount).collect()
+    }
+
     pub(crate) async fn audit(&self) -> Audit {
-        judge(&self.stored().await, &self.books.charges())
+        judge(&self.stored().await, &self.books.records())
     }
 }
