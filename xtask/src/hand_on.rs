@@ -18,17 +18,21 @@ enum By {
     /// The program `suite`, which is told the task.
     Suite { release: bool },
     /// `cargo run` of a package, in a folder, with the features that it needs and no other.
-    Package { package: &'static str, folder: &'static str, release: bool },
+    Package { package: &'static str, folder: &'static str, release: bool, role: Option<&'static str> },
 }
 
 const PROGRAMS: &[Program] = &[
     Program { task: "conformance", help: CONFORMANCE, by: By::Suite { release: false } },
     Program { task: "torture", help: TORTURE, by: By::Suite { release: true } },
-    Program { task: "bench", help: BENCH, by: By::Package { package: "benches", folder: "benches", release: true } },
+    Program {
+        task: "bench",
+        help: BENCH,
+        by: By::Package { package: "benches", folder: "benches", release: true, role: None },
+    },
     Program {
         task: "demo",
         help: DEMO,
-        by: By::Package { package: "checkout", folder: "examples/checkout", release: false },
+        by: By::Package { package: "checkout", folder: "examples/checkout", release: false, role: Some("memory") },
     },
 ];
 
@@ -121,11 +125,11 @@ impl Program {
             By::Package { folder, .. } if !programs::root().join(folder).join("Cargo.toml").exists() => {
                 return Err(format!("{} is yet to come: this version has no folder {folder}", self.task));
             }
-            By::Package { package, release, .. } => {
+            By::Package { package, release, role, .. } => {
                 let mut cargo = programs::cargo();
                 cargo.args(["run", "--quiet", "--package", package, "--manifest-path"]);
                 cargo.arg(programs::root().join("Cargo.toml"));
-                cargo.args(release.then_some("--release")).arg("--");
+                cargo.args(release.then_some("--release")).arg("--").args(role);
                 cargo
             }
         };

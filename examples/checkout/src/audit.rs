@@ -3,6 +3,7 @@
 //! [`Stored::read`] collects the bytes through a client of its own, and [`judge`] is a function of them and of the ledger's
 //! records, and of nothing else: no counter of an instance and no answer that a client remembers can make it content.
 
+mod answers;
 mod judge;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use concurrency_core::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::judge::judge;
+pub use self::{answers::answers, judge::judge};
 use crate::{
     model::{self, Order, Receipt, Stock},
     totals::{self, TotalsBySku},

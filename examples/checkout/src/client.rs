@@ -97,7 +97,8 @@ impl Client {
             connection.ready().await.map_err(broken).ok();
             Ok((Answer { status, body }, connection))
         };
-        let (answer, connection) = timeout(self.patience, exchange).await.map_err(|_| NoAnswer::Late(self.patience))??;
+        let (answer, connection) =
+            timeout(self.patience, exchange).await.map_err(|_| NoAnswer::Late(self.patience))??;
         self.connection = Some(connection);
         Ok(answer)
     }

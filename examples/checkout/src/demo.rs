@@ -1,6 +1,6 @@
 //! The program: open the shop, send the clients in, wait until the work is done, and judge what was stored.
 
-mod driver;
+pub(crate) mod driver;
 mod options;
 mod progress;
 mod report;
@@ -17,11 +17,10 @@ pub use self::{
     progress::Progress,
     report::{Report, Verdict},
 };
-use crate::{
-    audit::{Finding, Stored},
-    counters::Counts,
-    words::grouped,
-};
+use crate::{audit, counters::Counts};
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub async fn run(options: &Options, progress: &Progress, mut stop: watch::Receiv
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            tally = driver::drive(&addresses, options, progress, &stop) => tally,
+            tally = driver::drive(&addresses, options, PATIENCE, progress, &stop) => tally,
             () = show => unreachable!("it is pending for ever"),
         }
     };
@@ -88,33 +87,21 @@ async fn finish(options: &Options, shop: &mut Shop, tally: Tally, times: Times) 
     }
     let loads = shop.catalogue.asked().into_iter().collect();
     shop.close().await;
-    let (stored, mut audit) = shop.audit().await?;
-    audit.findings.push(answers(&tally, &stored, drained));
-    let evidence =
-        Evidence { counts, projected, commits, reads, loads, stale_charges: shop.books.summary().refused, drove, drain };
-    Ok(Report::new(options, &tally, &evidence, audit))
-}
-
-/// What the clients were told, against what was stored: the one finding that does not come from the stored bytes alone.
-fn answers(tally: &Tally, stored: &Stored, drained: bool) -> Finding {
+    let (stored, mut judged) = shop.audit().await?;
     let mut wrong = tally.wrong.clone();
-    for receipt in &tally.accepted {
-        match stored.orders.get(&receipt.order) {
-            Some(order) if order.receipt == *receipt => {}
-            Some(_) => wrong.push(format!("order {}: stored otherwise than answered", receipt.order)),
-            None => wrong.push(format!("order {}: accepted, and lost", receipt.order)),
-        }
-    }
-    if tally.accepted.len() != stored.orders.len() {
-        wrong.push(format!("{} orders were accepted, {} are stored", tally.accepted.len(), stored.orders.len()));
-    }
     if !drained {
         wrong.push("the jobs did not finish in time".to_owned());
     }
-    let holds = format!(
-        "{} accepted orders are stored as answered, {} repeats got the same answer",
-        grouped(tally.accepted.len()),
-        grouped(tally.repeats)
-    );
-    Finding { what: "answers", holds, wrong }
+    judged.findings.push(audit::answers(&stored, &tally.accepted, wrong));
+    let evidence = Evidence {
+        counts,
+        projected,
+        commits,
+        reads,
+        loads,
+        stale_charges: shop.books.summary().refused,
+        drove,
+        drain,
+    };
+    Ok(Report::new(options, &tally, &evidence, judged))
 }

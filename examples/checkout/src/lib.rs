@@ -6,6 +6,7 @@
 //! stored; [`demo`] is the program.
 
 pub mod audit;
+pub mod broken;
 pub mod catalogue;
 pub mod client;
 pub mod counters;
@@ -16,8 +17,12 @@ pub mod http;
 pub mod instance;
 pub mod ledger;
 pub mod model;
+pub mod points;
+pub mod role;
 pub mod service;
 mod settlement;
+mod shelves;
 mod steps;
 pub mod totals;
+pub mod watched;
 mod words;

@@ -18,6 +18,7 @@ use crate::{
     error::CheckoutError,
     ledger::Ledger,
     model::{self, MAX_KEY, MAX_QUANTITY, NewOrder, Order, Receipt, Status, Stock},
+    points::Points,
 };
 
 /// How long a product may be cached.
@@ -26,6 +27,9 @@ const PRODUCT_LIFETIME: Duration = Duration::from_secs(60);
 const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How long a request goes on against others that change the same stock.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a crashed instance keeps the others from its orders, unless told.
+const LEASE: Duration = Duration::from_secs(2);
 
 /// One instance of the checkout, over any backend. All that lasts is in the backend and at the ledger.
 pub struct Checkout {
@@ -36,6 +40,8 @@ pub struct Checkout {
     pub(crate) events: Arc<dyn EventStore>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) counters: Counters,
+    pub(crate) points: Arc<Points>,
+    pub(crate) lease: Duration,
     answers: TypedState<Receipt>,
     stocks: TypedState<Stock>,
     products: TypedCache<Product>,
@@ -77,12 +83,28 @@ impl Checkout {
             locks: Locks::new(backend.lock(model::NAMESPACE)?),
             events: backend.event_store(model::NAMESPACE)?,
             counters: Counters::default(),
+            points: Arc::default(),
+            lease: LEASE,
             reads: Mutex::default(),
             states,
             backend,
             ledger,
             catalogue,
         })
+    }
+
+    /// Tells who comes to these points.
+    #[must_use]
+    pub fn with_points(mut self, points: Arc<Points>) -> Self {
+        self.points = points;
+        self
+    }
+
+    /// How long a crashed instance keeps the others from its orders and from settling, where it is not to be 2 s.
+    #[must_use]
+    pub const fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
     }
 
     /// Puts a product on the shelf, unless it is there: for whoever sets the shop up.

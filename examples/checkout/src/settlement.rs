@@ -13,8 +13,6 @@ use crate::{
 
 /// How many orders are settled at once.
 const AT_ONCE: usize = 16;
-/// How long a crashed instance keeps the others from settling.
-const LOCK_TTL: Duration = Duration::from_secs(2);
 
 impl Checkout {
     /// Brings every open order to its end; `None` where another instance is at it. An order at which somebody is working
@@ -26,7 +24,7 @@ impl Checkout {
     /// # Cancel safety
     /// What was begun is finished by the next settlement.
     pub async fn settle_all(self: &Arc<Self>) -> Result<Option<u64>, CheckoutError> {
-        let options = LockOptions::new().with_ttl(LOCK_TTL);
+        let options = LockOptions::new().with_ttl(self.lease);
         // The settlement's own token fences nothing: each order is brought on under its own lock.
         let settled = self.locks.run_or_skip(model::SETTLEMENT_LOCK, options, |_| self.settle_open()).await?;
         let counter = if settled.is_some() { &self.counters.settlements } else { &self.counters.settlements_skipped };

@@ -5,7 +5,7 @@
 //! the append id of the step; then the record. So a record never says more than its stream, and whoever comes after a crash
 //! anywhere in between repeats the rest and changes nothing twice.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use concurrency_core::{
     AppendOptions, Codec, DeleteOptions, FencingToken, LockOptions, NewEvent, SaveOptions, State, Write,
@@ -13,12 +13,11 @@ use concurrency_core::{
 
 use crate::{
     error::CheckoutError,
+    ledger::LedgerError,
     model::{self, Order, OrderEvent, Status},
+    points::Point,
     service::Checkout,
 };
-
-/// How long a crashed instance keeps others from its order.
-const LOCK_TTL: Duration = Duration::from_secs(2);
 
 impl Checkout {
     /// After `Ok` the order has come at least as far as `goal`, whoever brought it there. Waits up to `patience` for
@@ -35,7 +34,7 @@ impl Checkout {
         if order.status >= goal {
             return Ok(order);
         }
-        let options = LockOptions::new().with_ttl(LOCK_TTL).with_timeout(patience);
+        let options = LockOptions::new().with_ttl(self.lease).with_timeout(patience);
         let work = |token| self.advance_under(id, goal, token);
         match self.locks.run(&model::order_lock(id), options, work).await {
             Err(error) if error.is_overtaken() => {
@@ -64,8 +63,9 @@ impl Checkout {
         let receipt = &order.value.receipt;
         self.append(Status::Placed, receipt, token).await?;
         if self.ledger.read(&receipt.order, token).await?.is_empty() {
-            self.ledger.charge(&receipt.order, token, receipt.amount).await?;
+            self.send_charge(receipt, token).await?;
             self.counters.charged.add(1);
+            self.points.pass(Point::Save, &receipt.order, token).await;
         } else {
             self.counters.found_charged.add(1);
         }
@@ -74,6 +74,19 @@ impl Checkout {
         let options = SaveOptions::new().if_version(order.version).fenced_by(token);
         order.version = self.orders.save(&model::order_key(&order.value.receipt.order), &order.value, options).await?;
         Ok(order)
+    }
+
+    /// Sends the charge, from a task of its own: what was decided is sent, even if the lease is lost and this future dropped
+    /// before it left, as it would be from the queue of an HTTP client. It is the ledger that refuses what comes too late.
+    async fn send_charge(&self, receipt: &model::Receipt, token: FencingToken) -> Result<(), CheckoutError> {
+        let (ledger, points) = (Arc::clone(&self.ledger), Arc::clone(&self.points));
+        let (order, amount) = (receipt.order.clone(), receipt.amount);
+        let sending = tokio::spawn(async move {
+            points.pass(Point::Charge, &order, token).await;
+            ledger.charge(&order, token, amount).await
+        });
+        // A task that did not come to its end leaves the same doubt as an answer that did not come.
+        Ok(sending.await.unwrap_or(Err(LedgerError::Unavailable))?)
     }
 
     async fn settle(&self, mut order: State<Order>, token: FencingToken) -> Result<State<Order>, CheckoutError> {

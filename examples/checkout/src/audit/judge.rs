@@ -76,10 +76,16 @@ fn fence(records: &[Record]) -> Finding {
         let (stale, call) = (record.token < *mark, if record.amount.is_some() { "charge" } else { "reading" });
         match (stale, record.taken) {
             (true, true) => {
-                wrong.push(format!("order {}: a {call} under token {} was taken after {mark}", record.order, record.token));
+                wrong.push(format!(
+                    "order {}: a {call} under token {} was taken after {mark}",
+                    record.order, record.token
+                ));
             }
             (false, false) => {
-                wrong.push(format!("order {}: a {call} under token {} was refused after {mark}", record.order, record.token));
+                wrong.push(format!(
+                    "order {}: a {call} under token {} was refused after {mark}",
+                    record.order, record.token
+                ));
             }
             (true, false) => refused += 1,
             (false, true) => {}

@@ -17,11 +17,12 @@ use fastrand::Rng;
 use hyper::StatusCode;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{options::Options, progress::Progress, shop::PRODUCTS};
+use super::{options::Options, progress::Progress};
 use crate::{
     catalogue::Product,
     client::{Answer, Client, NoAnswer},
     model::{NewOrder, Receipt},
+    shelves::PRODUCTS,
 };
 
 /// Of how many orders one is repeated at another instance.
@@ -33,25 +34,25 @@ const ATTEMPTS: usize = 20;
 
 /// What the clients saw.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// What was answered to the orders that were accepted.
-    pub(super) accepted: Vec<Receipt>,
+    pub(crate) accepted: Vec<Receipt>,
     /// How long each took, in microseconds.
-    pub(super) took: Vec<u64>,
+    pub(crate) took: Vec<u64>,
     /// Accepted, but not charged before the answer.
-    pub(super) later: u64,
+    pub(crate) later: u64,
     /// Out of stock.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
     /// Repeats sent.
-    pub(super) repeats: u64,
+    pub(crate) repeats: u64,
     /// Those that were under way together with the first.
-    pub(super) overlapping: u64,
+    pub(crate) overlapping: u64,
     /// Requests sent again because no useful answer came.
-    pub(super) again: u64,
+    pub(crate) again: u64,
     /// Products fetched.
-    pub(super) products: u64,
+    pub(crate) products: u64,
     /// Answers that contradict one another, or that should not be.
-    pub(super) wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 impl Tally {
@@ -68,10 +69,11 @@ impl Tally {
     }
 }
 
-/// Sends orders until so many are accepted, or until it is stopped.
-pub(super) async fn drive(
+/// Sends orders until so many are accepted, or until it is stopped. An answer may take `patience`.
+pub(crate) async fn drive(
     addresses: &[SocketAddr],
     options: &Options,
+    patience: Duration,
     progress: &Progress,
     stop: &watch::Receiver<bool>,
 ) -> Tally {
@@ -80,10 +82,11 @@ pub(super) async fn drive(
     let mut clients = JoinSet::new();
     for number in 0..options.clients {
         let mut customer = Customer {
-            instances: addresses.iter().map(|address| Client::new(*address)).collect(),
+            instances: addresses.iter().map(|address| Client::new(*address).with_patience(patience)).collect(),
             // Any odd factor keeps the clients' choices apart.
             rng: Rng::with_seed(options.seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             run: options.seed,
+            progress: progress.clone(),
             tally: Tally::default(),
         };
         let (next, progress, mut stop) = (Arc::clone(&next), progress.clone(), stop.clone());
@@ -114,7 +117,7 @@ pub(super) async fn drive(
 }
 
 /// Returns once it is to stop; never, if nobody can say so any more.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -125,6 +128,7 @@ struct Customer {
     instances: Vec<Client>,
     rng: Rng,
     run: u64,
+    progress: Progress,
     tally: Tally,
 }
 
@@ -208,6 +212,7 @@ impl Customer {
         self.tally.repeats += 1;
         if second.from < first.to && first.from < second.to {
             self.tally.overlapping += 1;
+            self.progress.overlapped();
         }
         if let (Ok(one), Ok(two)) = (&first.answer, &second.answer)
             && useful(one)

@@ -19,12 +19,23 @@ const WIDTH: usize = 40;
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     done: Arc<AtomicUsize>,
+    overlapping: Arc<AtomicUsize>,
 }
 
 impl Progress {
     /// One more.
     pub fn tick(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One more repeat that was under way together with the first.
+    pub(crate) fn overlapped(&self) {
+        self.overlapping.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many repeats so far were under way together with the first.
+    pub(crate) fn overlapping(&self) -> usize {
+        self.overlapping.load(Ordering::Relaxed)
     }
 
     /// How many so far.

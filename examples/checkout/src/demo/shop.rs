@@ -17,27 +17,13 @@ use crate::{
     ledger::Books,
     model,
     service::Checkout,
+    shelves,
     totals::Totals,
 };
 
-/// A product of the demo: number, name, price in cents, and how many of 100 orders want it.
-pub(super) const PRODUCTS: [(&str, &str, u64, u32); 8] = [
-    ("espresso", "Espresso, 250 g", 890, 40),
-    ("oolong", "Oolong tea, 100 g", 1250, 20),
-    ("biscuits", "Almond biscuits", 430, 14),
-    ("mug", "Mug, blue", 1190, 9),
-    ("kettle", "Kettle, 1.7 l", 4900, 6),
-    ("grinder", "Hand grinder", 7450, 5),
-    ("scales", "Scales, 0.1 g", 2990, 4),
-    ("gramophone", "Gramophone, used", 32_000, 2),
-];
-
-/// The product of which there are too few.
-const SCARCE: &str = "gramophone";
 /// How far away the backend is: each way takes up to so long.
 pub(super) const WAY: Duration = Duration::from_millis(1);
 const LEDGER_TAKES: Duration = Duration::from_millis(2);
-const CATALOGUE_TAKES: Duration = Duration::from_millis(150);
 /// How long the jobs may take to finish what the clients left.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -53,11 +39,10 @@ pub(super) struct Shop {
 impl Shop {
     /// Starts the instances, and fills the shelves.
     pub(super) async fn open(options: &Options) -> Result<Self, String> {
-        let products = PRODUCTS.map(|(sku, name, price, _)| (sku, name, price));
         let mut shop = Self {
             memory: Memory::new(),
             books: Arc::new(Books::new(LEDGER_TAKES)),
-            catalogue: Arc::new(Catalogue::new(&products, CATALOGUE_TAKES)),
+            catalogue: Arc::new(shelves::catalogue()),
             instances: Vec::new(),
         };
         for number in 0..options.instances {
@@ -67,11 +52,7 @@ impl Shop {
             let listener = listener.map_err(|why| format!("port {port} of 127.0.0.1 cannot be had: {why}"))?;
             shop.instances.push(shop.instance(listener).map_err(|why| format!("instance {number}: {why}"))?);
         }
-        let shelves = shop.instances[0].checkout();
-        for (sku, ..) in PRODUCTS {
-            let pieces = if sku == SCARCE { options.orders / 100 + 1 } else { options.orders * 5 };
-            shelves.stock(sku, pieces as u64).await.map_err(|why| format!("the shelves: {why}"))?;
-        }
+        shelves::fill(&shop.memory, options.orders).await.map_err(|why| format!("the shelves: {why}"))?;
         Ok(shop)
     }
 

@@ -1,15 +1,37 @@
-//! `cargo xtask demo`: several instances of the checkout in one process, under load, and an audit of what they stored.
+//! The checkout: `checkout memory` is the demo in one process, the other roles are the processes of `cargo xtask demo`.
 
-use std::{env, fs, process::ExitCode};
+use std::{env, ffi::OsString, fs, process::ExitCode};
 
-use checkout::demo::{self, Ended, HELP, Options, Progress, Report};
+use checkout::{
+    demo::{self, Ended, HELP, Options, Progress, Report},
+    role,
+};
 use tokio::{runtime, sync::watch};
 
 /// What a shell says of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(env::args_os().skip(1)) {
+    let mut arguments = env::args_os().skip(1);
+    let role = arguments.next().unwrap_or_default().to_string_lossy().into_owned();
+    if role == "memory" {
+        return memory(arguments);
+    }
+    match role::play(&role, arguments) {
+        Some(Ok(code)) => code,
+        Some(Err(why)) => {
+            eprintln!("{role}: {why}");
+            ExitCode::from(2)
+        }
+        None => {
+            eprint!("{}", role::HELP);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn memory(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let options = match Options::parse(arguments) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print!("{HELP}");
