@@ -125,7 +125,7 @@ fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, &'static str)>
 fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<Line>) {
     let wanted = |case: &Listed| {
         let path = format!("{}::{}::{}", case.kind, case.group, case.name);
-        (options.levels.is_empty() || options.levels.contains(&case.level)) && path.contains(&options.case)
+        options.wants(case.level) && path.contains(&options.case)
     };
     let target = recording.target;
     kinds::run(recording, seed, &wanted, &mut |case, verdict| {

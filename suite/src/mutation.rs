@@ -25,8 +25,11 @@ struct Fate {
 pub(crate) fn run(options: &Options) -> ExitCode {
     crate::silence_panics();
     let seeds: Vec<u64> = (options.seed..options.seed + options.rounds.unwrap_or(20)).collect();
-    let wanted: Vec<Mutant> = mutants::all().into_iter().filter(|m| m.name.contains(&options.mutant)).collect();
-    let mut fates = in_parallel(&wanted, |mutant| hunt(*mutant, &seeds));
+    let named = mutants::all().into_iter().filter(|mutant| mutant.name.contains(&options.mutant));
+    // With levels of the caller's choice, those that no case of these levels is about have not escaped.
+    let (wanted, beyond): (Vec<Mutant>, Vec<Mutant>) =
+        named.partition(|mutant| options.levels.is_empty() || kinds::all().iter().any(|c| hunts(c, mutant, options)));
+    let mut fates = in_parallel(&wanted, |mutant| hunt(*mutant, &seeds, options));
     fates.sort_by_key(|fate| (fate.mutant.kind, fate.mutant.name));
     for Fate { mutant, caught, by } in &fates {
         let ids = mutant.sentences.join(", ");
@@ -39,7 +42,10 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             seeds.len()
         );
     }
-    let sound = in_parallel(&seeds, |seed| passes(*seed));
+    if !beyond.is_empty() {
+        println!("not hunted: {} mutants of sentences that no case of these levels names", beyond.len());
+    }
+    let sound = in_parallel(&seeds, |seed| passes(*seed, options));
     let passed = sound.iter().filter(|failure| failure.is_none()).count();
     for failure in sound.iter().flatten() {
         println!("the true backend failed: {failure}");
@@ -52,13 +58,19 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     ExitCode::from(u8::from(failed > 0 || fates.is_empty()))
 }
 
+/// Whether the case is of the levels that were asked for, and names a sentence that the mutant breaks.
+fn hunts(case: &kinds::Listed, mutant: &Mutant, options: &Options) -> bool {
+    let names = case.sentences.iter().any(|id| mutant.sentences.contains(id));
+    case.kind == mutant.kind && names && options.wants(case.level)
+}
+
 /// Runs the cases that name a broken sentence, per seed until one fails: first the one that caught the last seed.
-fn hunt(mutant: Mutant, seeds: &[u64]) -> Fate {
+fn hunt(mutant: Mutant, seeds: &[u64], options: &Options) -> Fate {
     let mut fate = Fate { mutant, caught: 0, by: None };
     for seed in seeds {
         let before = fate.by.clone();
-        let found = before.clone().filter(|name| catches(mutant, *seed, Some(name)).is_some());
-        let found = found.or_else(|| catches(mutant, *seed, None));
+        let found = before.clone().filter(|name| catches(mutant, *seed, options, Some(name)).is_some());
+        let found = found.or_else(|| catches(mutant, *seed, options, None));
         let Some(name) = found else { continue };
         fate.caught += 1;
         fate.by = before.or(Some(name));
@@ -67,12 +79,11 @@ fn hunt(mutant: Mutant, seeds: &[u64]) -> Fate {
 }
 
 /// The name of the first case that fails, of all that name a broken sentence, or of one.
-fn catches(mutant: Mutant, seed: u64, only: Option<&str>) -> Option<String> {
+fn catches(mutant: Mutant, seed: u64, options: &Options, only: Option<&str>) -> Option<String> {
     let mut found = None;
     for case in kinds::all() {
-        let named = case.kind == mutant.kind && case.sentences.iter().any(|id| mutant.sentences.contains(id));
         let path = format!("{}::{}", case.group, case.name);
-        if !named || only.is_some_and(|only| only != path) {
+        if !hunts(&case, &mutant, options) || only.is_some_and(|only| only != path) {
             continue;
         }
         let this =
@@ -90,9 +101,9 @@ fn catches(mutant: Mutant, seed: u64, only: Option<&str>) -> Option<String> {
 }
 
 /// What the true backend fails in, with this seed.
-fn passes(seed: u64) -> Option<String> {
+fn passes(seed: u64, options: &Options) -> Option<String> {
     let mut failure = None;
-    kinds::run(&backends::ALL[0], seed, &|_| true, &mut |case, verdict| {
+    kinds::run(&backends::ALL[0], seed, &|case| options.wants(case.level), &mut |case, verdict| {
         if let Verdict::Failed(why) = verdict {
             failure.get_or_insert(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
         }

@@ -7,7 +7,8 @@ pub(crate) const USAGE: &str = "\
 usage: cargo xtask conformance [OPTION ..]
 
   --backend NAME   which backend; may be repeated; all unless given
-  --level N        1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given
+  --level N        1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given; with --mutants
+                   only cases of these levels hunt, and only mutants of sentences that one of them names are hunted
   --case TEXT      only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N         where randomness begins; 1 unless given
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
@@ -58,6 +59,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether cases of this level were asked for.
+    pub(crate) fn wants(&self, level: u8) -> bool {
+        self.levels.is_empty() || self.levels.contains(&level)
+    }
+
     /// From this process's arguments.
     ///
     /// # Errors

@@ -43,6 +43,28 @@ fn the_list_names_cases_and_mutants() {
 }
 
 #[test]
+fn mutants_are_hunted_at_the_levels_asked_for() {
+    let at = |level| {
+        let output = suite(&[
+            "conformance",
+            "--mutants",
+            "--mutant",
+            "accepts_a_lower_token",
+            "--rounds",
+            "1",
+            "--level",
+            level,
+        ]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(at("1").contains("1 of 1 seeds, by fences::"), "{}", at("1"));
+    assert!(at("2").contains("1 of 1 seeds, by races::"), "{}", at("2"));
+    let none = suite(&["conformance", "--mutants", "--mutant", "takes_any_namespace", "--rounds", "1", "--level", "4"]);
+    assert!(!none.status.success(), "nothing hunted is no success: {none:?}");
+    assert!(String::from_utf8_lossy(&none.stdout).contains("not hunted: 1 mutants"), "{none:?}");
+}
+
+#[test]
 fn wrong_arguments_are_told_apart_from_failures() {
     for wrong in [&["conformance", "--nonsense"][..], &["conformance", "--level", "6"], &["torture", "--nonsense"]] {
         let output = suite(wrong);

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use concurrency_core::{Boxed, clock::BootInstant};
 use fastrand::Rng;
-use tokio::{runtime::Handle, sync::Barrier};
+use tokio::{
+    runtime::Handle,
+    sync::{Barrier, watch},
+};
 
 /// So many clients at once.
 pub(crate) const CLIENTS: u32 = 6;
@@ -43,10 +46,12 @@ pub(crate) async fn run<C: Send + 'static>(
     turn: impl for<'a> Fn(&'a mut C) -> Boxed<'a, ()> + Copy + Send + 'static,
 ) {
     let start = Arc::new(Barrier::new(clients.len()));
+    // Dropped with this future: whoever waits then for what never comes goes home.
+    let (open, closed) = watch::channel(());
     let work = |mut client| {
-        let (start, met, runtime) = (Arc::clone(&start), met.clone(), Handle::current());
+        let (start, met, runtime, mut closed) = (Arc::clone(&start), met.clone(), Handle::current(), closed.clone());
         tokio::task::spawn_blocking(move || {
-            runtime.block_on(async {
+            let turns = async {
                 start.wait().await;
                 let end = BootInstant::now().after(shift.lasts);
                 for taken in 0..shift.most {
@@ -56,6 +61,13 @@ pub(crate) async fn run<C: Send + 'static>(
                     }
                     turn(&mut client).await;
                 }
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = turns => {}
+                    _ = closed.changed() => {}
+                }
             });
         })
     };
@@ -63,4 +75,5 @@ pub(crate) async fn run<C: Send + 'static>(
     for thread in threads {
         thread.await.expect("a client goes on to its end");
     }
+    drop(open);
 }

@@ -3,11 +3,13 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use concurrency_core::{Backend, Boxed, Result, clock};
+use tokio::sync::oneshot;
 
 use crate::{
     Case, Client, Component, Context, Declared, Level, Running,
@@ -16,8 +18,15 @@ use crate::{
 
 pub(crate) type Connect<C> = Arc<dyn Fn() -> Boxed<'static, Result<Client<C>>> + Send + Sync>;
 
-/// How long a case may take before it counts as hanging.
+/// How long a case may take before it counts as hanging, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a case that hangs has to end after it was told to.
+const GRACE: Duration = Duration::from_secs(5);
+/// So many threads of cases that cannot be stopped are put up with.
+const MOST_STUCK: usize = 4;
+
+/// The threads of cases that hang and cannot be stopped.
+static STUCK: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
 /// How late a thing may be that happens at once: a tick of tokio's timer on either side.
 const VIRTUAL_SLACK: Duration = Duration::from_millis(2);
@@ -38,6 +47,7 @@ pub enum Time {
 pub struct Harness<C: Component + ?Sized> {
     connect: Connect<C>,
     time: Time,
+    patience: Duration,
     histories: Option<Histories>,
 }
 
@@ -58,7 +68,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let backend = connect();
             Box::pin(async move { Ok(Client::new(Source::Backend(backend.await?))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, histories: None }
+        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, histories: None }
     }
 
     /// A single component: each call of `open` gives it in that namespace, over the same data for the same name.
@@ -71,7 +81,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let open = Arc::clone(&open);
             Box::pin(async move { Ok(Client::new(Source::Component(open))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, histories: None }
+        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, histories: None }
     }
 
     /// Lives by virtual time.
@@ -88,23 +98,45 @@ impl<C: Component + ?Sized> Harness<C> {
         self
     }
 
+    /// How long a case may take, 30 s unless told: after that it has failed, and is dropped at its next await point.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Runs one case, in a runtime and on a thread of its own.
+    ///
+    /// A case that hangs and never comes to an await point cannot be stopped: its thread goes on. When four of them do, no
+    /// further case of this process is run: each fails at once and says why.
+    ///
+    /// # Panics
+    /// If the system gives no thread.
     pub fn run(self, case: &Case<C>, seed: u64) -> Verdict {
-        let (needs, run, level) = (case.needs, case.run, case.level);
+        if stuck() >= MOST_STUCK {
+            return Verdict::Failed(format!("not run: {MOST_STUCK} cases before it hang and cannot be stopped"));
+        }
+        let (needs, run, level, patience) = (case.needs, case.run, case.level, self.patience);
         let (done, verdict) = mpsc::channel();
+        let (give_up, given_up) = oneshot::channel();
         let work = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_here(needs, run, level, seed)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_here(needs, run, level, seed, given_up)));
             // Nobody listens any more where the case hung and came back after all.
             drop(done.send(outcome.unwrap_or_else(|panic| Verdict::Failed(text_of(&*panic)))));
         };
-        let thread = std::thread::Builder::new().name(case.name.into()).spawn(work).expect("a thread starts");
-        match verdict.recv_timeout(PATIENCE) {
-            Ok(verdict) => {
-                drop(thread.join());
-                verdict
-            }
-            Err(_) => Verdict::Failed(format!("hangs: no end within {PATIENCE:?}")),
+        let thread = thread::Builder::new().name(case.name.into()).spawn(work).expect("a thread starts");
+        if let Ok(verdict) = verdict.recv_timeout(patience) {
+            drop(thread.join());
+            return verdict;
         }
+        drop(give_up);
+        let hangs = format!("hangs: no end within {patience:?}");
+        if verdict.recv_timeout(GRACE.min(patience)).is_ok() {
+            drop(thread.join());
+            return Verdict::Failed(hangs);
+        }
+        STUCK.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Verdict::Failed(format!("{hangs}, and cannot be stopped"))
     }
 
     fn run_here(
@@ -113,6 +145,7 @@ impl<C: Component + ?Sized> Harness<C> {
         run: fn(Context<C>) -> Running,
         level: Level,
         seed: u64,
+        given_up: oneshot::Receiver<()>,
     ) -> Verdict {
         let simulated = self.time == Time::Virtual && matches!(level, Level::Sentences | Level::Model);
         let mut builder = if simulated {
@@ -134,17 +167,32 @@ impl<C: Component + ?Sized> Harness<C> {
             let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
             drop(component);
             if !needs(&declared) {
-                return Verdict::NotDeclared;
+                return Some(Verdict::NotDeclared);
             }
             tokio::select! {
                 biased;
-                () = run(cx) => Verdict::Passed,
-                () = a_century(), if simulated => Verdict::Failed("hangs: everybody waits, and for nothing".to_owned()),
+                () = run(cx) => Some(Verdict::Passed),
+                _ = given_up => None,
+                () = a_century(), if simulated => {
+                    Some(Verdict::Failed("hangs: everybody waits, and for nothing".to_owned()))
+                }
             }
         });
-        runtime.shutdown_background();
-        verdict
+        if let Some(verdict) = verdict {
+            runtime.shutdown_background();
+            return verdict;
+        }
+        // Returns when all that the case started has come to an await point.
+        drop(runtime);
+        Verdict::Failed("given up".to_owned())
     }
+}
+
+/// How many cases hang and cannot be stopped.
+fn stuck() -> usize {
+    let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
+    stuck.retain(|thread| !thread.is_finished());
+    stuck.len()
 }
 
 /// Comes in virtual time as soon as everybody waits for what will never happen: no case waits that long for anything.

@@ -24,7 +24,7 @@
 //! # fn main() {}
 //! ```
 //! Each macro expands to one `#[test]` per case, so that a failure names its case and the test runner runs them apart.
-//! Somebody who has a single component instead of a backend says `Harness::component(|namespace| async { .. })`.
+//! Somebody who has a single component instead of a backend says `Harness::component(|namespace| ..)`.
 //!
 //! # Levels
 //! 1. Sentences: each case proves sentences of the contract, bad input included.

@@ -42,6 +42,7 @@ pub(super) async fn the_global_order_has_no_gaps(cx: Context<dyn EventStore>) {
         if batch.events.is_empty() {
             break;
         }
+        assert!(batch.next > after, "reading on leads nowhere: {after} to {}", batch.next);
         places.extend(batch.events.iter().map(|event| (((&*event.stream).into(), event.version), event.position)));
         after = batch.next;
     }

@@ -21,7 +21,8 @@ pub struct GlobalRead {
 /// # Errors
 /// [`Rejected`], with the event at fault.
 pub fn check_global(reads: &[GlobalRead]) -> Result<(), Rejected> {
-    let rejected = |key: &str, why: String| Err(Rejected { kind: "global order", key: key.into(), why });
+    let rejected =
+        |key: &str, why: String| Err(Rejected { kind: "global order", key: key.into(), why, undecided: false });
     let mut places = BTreeMap::<u128, (&str, u64)>::new();
     for read in reads {
         let mut last = read.after;

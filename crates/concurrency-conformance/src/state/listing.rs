@@ -85,6 +85,7 @@ pub(super) async fn a_page_has_a_hundred_keys_unless_told(cx: Cx) {
         assert!(page.keys.len() <= 100, "{} keys on a page of the default size", page.keys.len());
         listed.extend(page.keys.into_iter().map(|key| key.key));
         let Some(next) = page.next else { break };
+        assert!(listed.len() <= 130, "it goes on after {} of 130 keys", listed.len());
         query = ListQuery::all().after(next);
     }
     assert!(listed.iter().enumerate().all(|(i, key)| *key == format!("k{i:03}")) && listed.len() == 130, "{listed:?}");
@@ -188,6 +189,7 @@ pub(super) async fn keys_that_stay_are_listed_once_whatever_comes_and_goes(cx: C
                 store.list(after.iter().fold(query, |query, after| query.after(after.clone()))).await.expect("list");
             listed.extend(page.keys.into_iter().map(|key| key.key));
             let Some(next) = page.next else { break };
+            assert!(after.as_ref() < Some(&next), "`next` does not go forward: {after:?} to {next:?}");
             // Among them the very key at which the next page begins.
             let _existed = store.delete(&passing(rng.usize(..10)), DeleteOptions::new()).await.expect("delete");
             if !staying.contains(&next) {

@@ -4,6 +4,7 @@
 //! it, whatever else the history holds.
 
 mod brute;
+mod budget;
 mod cache;
 mod events;
 mod lock;
@@ -63,6 +64,11 @@ fn a_large_history_is_judged() {
     let size = Size { operations: 100_000, keys: 100, clients: 100, lost: 5 };
     let judged = check(&concurrency_conformance::linear::sample::state(7, size)).expect("the sample is good");
     assert!(judged.operations > 99_000 && judged.keys == 100, "{judged:?}");
+}
+
+/// A good history of a state store.
+fn sample_of_state() -> History<concurrency_conformance::linear::StateModel> {
+    concurrency_conformance::linear::sample::state(3, Size { operations: 200, keys: 2, clients: 5, lost: 10 })
 }
 
 impl<M: Model> Victim<'_, M> {
