@@ -52,7 +52,6 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --via HOW         containers, local or url: where servers come from (the backends of this version need none)
   --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
   --history FILE    what level 4 records as JSON lines, one operation a line, for other checkers
-  --history FILE    what level 4 records, as JSON lines, one operation a line, for other checkers
   --list            all cases and mutants with the sentences that they name, as JSON
 
 Exit code: 0 all passed, 1 something failed or nothing was run, anything else: it could not be started as asked.
@@ -80,8 +79,10 @@ cargo xtask bench [options]
 
 The figures, as ratios: a line each with name, value, target, and `ok` or `MISSED`. Built in release mode.
 
-  --backend NAME      which server (memory)
+  --backend NAME      whose figures (memory); may be repeated; all unless given
+  --only TEXT         only figures whose name contains this
 
+Exit code: 0 all reached, 1 at least one MISSED, 2 it could not be started as asked.
 Close other programs, and read the medians and raw numbers beside a ratio before you believe it.
 ";
 

@@ -39,6 +39,7 @@ impl BootInstant {
     }
 
     /// An instant that has passed, at most [`ROUGH`] ago. Costs a quarter of [`now`](Self::now).
+    #[inline]
     fn roughly_now() -> Self {
         #[cfg(feature = "simulation")]
         if let Some(now) = simulation::now() {
@@ -218,23 +219,31 @@ mod system {
         read(ClockId::Boottime)
     }
 
+    // `SEEN == t` implies that `BOOT` was read after tick t began: `BOOT` is written first, and never goes back.
+    static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
+    static BOOT: AtomicU64 = AtomicU64::new(0);
+
     /// The boot clock as it was read first in the kernel's present tick, by whichever thread.
     ///
     /// The coarse monotonic clock only says whether a new tick began; it does not count suspended time itself. No thread
     /// sees one tick both before and after a suspend: threads are frozen long before it and thawed long after it, and ticks
     /// pass in between. So the first look after a suspend reads the boot clock anew.
+    #[inline]
     pub(super) fn roughly_since_boot() -> u64 {
-        // `SEEN == t` implies that `BOOT` was read after tick t began: `BOOT` is written first, and never goes back.
-        static SEEN: AtomicU64 = AtomicU64::new(u64::MAX);
-        static BOOT: AtomicU64 = AtomicU64::new(0);
         let tick = read(ClockId::MonotonicCoarse);
         if SEEN.load(Ordering::Acquire) != tick {
-            BOOT.fetch_max(since_boot(), Ordering::AcqRel);
-            SEEN.store(tick, Ordering::Release);
+            look_again(tick);
         }
         BOOT.load(Ordering::Acquire)
     }
 
+    #[cold]
+    fn look_again(tick: u64) {
+        BOOT.fetch_max(since_boot(), Ordering::AcqRel);
+        SEEN.store(tick, Ordering::Release);
+    }
+
+    #[inline]
     fn read(clock: ClockId) -> u64 {
         let now = clock_gettime(clock);
         // Never negative on a clock that starts at zero; 584 years fit.

@@ -66,6 +66,7 @@ pub mod observe;
 pub mod random;
 pub mod retry;
 mod state;
+mod stored_key;
 mod token;
 mod ttl;
 
@@ -85,6 +86,7 @@ pub use crate::{
     namespace::Namespace,
     null::{Null, NullCache, NullEvents, NullLock, NullState},
     state::*,
+    stored_key::{KeyRef, StoredKey},
     token::{AppendId, EventId, Owner, Version},
     ttl::Ttl,
 };

@@ -230,6 +230,7 @@ impl Session {
     ///
     /// # Errors
     /// `Closed` after the client was closed.
+    #[inline]
     pub fn check_open(&self) -> Result<()> {
         if self.state.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }

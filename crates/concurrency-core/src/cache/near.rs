@@ -13,14 +13,14 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use crate::{clock::BootInstant, random::Hashing};
+use crate::{KeyRef, StoredKey, clock::BootInstant, random::Hashing};
 
 /// Decoded values, none of them kept longer than `max_staleness` after it was read.
 ///
 /// A read that began before a write of this process ended must not put its answer back afterwards. Hence every write moves
 /// the epoch of its key's stripe on, and [`keep`](Self::keep) compares the epoch of when its read began, in one step.
 pub(super) struct Near<T> {
-    entries: Cache<Box<str>, Entry<T>, UnitWeighter, Hashing>,
+    entries: Cache<StoredKey, Entry<T>, UnitWeighter, Hashing>,
     epochs: Box<[Mutex<u64>]>,
     stripe_of: Hashing,
     max_staleness: Duration,
@@ -68,13 +68,13 @@ impl<T> Near<T> {
 
     #[inline]
     pub(super) fn get(&self, key: &str) -> Option<Arc<T>> {
-        let entry = self.entries.get(key)?;
+        let entry = self.entries.get(&KeyRef(key))?;
         if entry.deadline.has_passed_fast() { self.reclaim(key) } else { Some(entry.value) }
     }
 
     #[cold]
     fn reclaim(&self, key: &str) -> Option<Arc<T>> {
-        self.entries.remove_if(key, |entry| entry.deadline.has_passed());
+        self.entries.remove_if(&KeyRef(key), |entry| entry.deadline.has_passed());
         None
     }
 
@@ -97,7 +97,7 @@ impl<T> Near<T> {
         if *epoch == look.epoch {
             self.insert(key, look, value, at_most);
         } else {
-            self.entries.remove(key);
+            self.entries.remove(&KeyRef(key));
         }
         *epoch += 1;
     }
@@ -112,7 +112,7 @@ impl<T> Near<T> {
     pub(super) fn forget(&self, key: &str) {
         let mut epoch = self.epoch(key);
         *epoch += 1;
-        self.entries.remove(key);
+        self.entries.remove(&KeyRef(key));
     }
 
     /// As [`forget`](Self::forget), for all keys.

@@ -6,7 +6,7 @@
 
 use std::{fmt, num::NonZero, thread::available_parallelism};
 
-use crate::{Bytes, MAX_KEY_BYTES, clock::BootInstant, random::Hashing};
+use crate::{Bytes, KeyRef, MAX_KEY_BYTES, StoredKey, clock::BootInstant, random::Hashing};
 use quick_cache::{
     OptionsBuilder, Weighter,
     sync::{Cache, DefaultLifecycle},
@@ -77,15 +77,15 @@ impl Bounds {
     }
 }
 
-impl Weighter<Box<str>, Entry> for Weigher {
+impl Weighter<StoredKey, Entry> for Weigher {
     #[inline]
-    fn weight(&self, key: &Box<str>, entry: &Entry) -> u64 {
-        if self.bytes { self.least.max((key.len() + entry.value.len()) as u64) } else { self.least }
+    fn weight(&self, key: &StoredKey, entry: &Entry) -> u64 {
+        if self.bytes { self.least.max((key.byte_len() + entry.value.len()) as u64) } else { self.least }
     }
 }
 
 /// Keys and their entries, as many as its bounds allow. Each method is one atomic step for its key.
-pub(super) struct Engine(Cache<Box<str>, Entry, Weigher, Hashing>);
+pub(super) struct Engine(Cache<StoredKey, Entry, Weigher, Hashing>);
 
 impl Engine {
     pub(super) fn new(bounds: Bounds) -> Self {
@@ -100,14 +100,14 @@ impl Engine {
     }
 
     /// The entry, which counts as used.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, key: &str) -> Option<Entry> {
-        self.0.get(key)
+        self.0.get(&KeyRef(key))
     }
 
     /// The entry, which does not count as used.
     pub(super) fn peek(&self, key: &str) -> Option<Entry> {
-        self.0.peek(key)
+        self.0.peek(&KeyRef(key))
     }
 
     /// Replaces; afterwards an older entry of the key is gone, also if the new one does not fit.
@@ -116,11 +116,11 @@ impl Engine {
     }
 
     pub(super) fn remove(&self, key: &str) -> Option<Entry> {
-        self.0.remove(key).map(|(_, entry)| entry)
+        self.0.remove(&KeyRef(key)).map(|(_, entry)| entry)
     }
 
     pub(super) fn remove_if(&self, key: &str, condition: impl FnOnce(&Entry) -> bool) {
-        self.0.remove_if(key, condition);
+        self.0.remove_if(&KeyRef(key), condition);
     }
 
     pub(super) fn retain(&self, condition: impl Fn(&Entry) -> bool) {

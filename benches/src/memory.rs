@@ -1,0 +1,14 @@
+//! The figures of the in-memory backend, and of the suite's checker.
+
+mod bounds;
+mod checker;
+mod hits;
+
+use crate::figure::Figure;
+
+/// Those whose names `wanted` picks, each as soon as it is known.
+pub(crate) fn figures(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)) {
+    hits::figures(wanted, report);
+    bounds::figures(wanted, report);
+    checker::figures(wanted, report);
+}
