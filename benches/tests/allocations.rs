@@ -19,7 +19,10 @@ fn assert_one_box<F: Future>(what: &str, make: impl Fn() -> F) {
     assert_eq!((allocated.count_total, allocated.count_current), (1, 0), "{what}: {allocated:?}");
 }
 
-fn components(backend: &dyn Backend) -> (Arc<dyn StateStore>, Arc<dyn Cache>, Arc<dyn Lock>, Arc<dyn EventStore>) {
+/// One of each.
+type Components = (Arc<dyn StateStore>, Arc<dyn Cache>, Arc<dyn Lock>, Arc<dyn EventStore>);
+
+fn components(backend: &dyn Backend) -> Components {
     let state = backend.state_store("a").expect("a state store");
     let cache = backend.cache("a").expect("a cache");
     (state, cache, backend.lock("a").expect("locks"), backend.event_store("a").expect("an event store"))
