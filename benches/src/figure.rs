@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+/// Which figures are to be measured, by their names.
+pub(crate) type Wanted<'a> = dyn Fn(&str) -> bool + 'a;
+
+/// What takes each figure as soon as it is known.
+pub(crate) type Report<'a> = dyn FnMut(Figure) + 'a;
+
 /// One line of the report.
 pub(crate) struct Figure {
     pub(crate) name: String,

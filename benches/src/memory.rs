@@ -4,10 +4,10 @@ mod bounds;
 mod checker;
 mod hits;
 
-use crate::figure::Figure;
+use crate::figure::{Report, Wanted};
 
 /// Those whose names `wanted` picks, each as soon as it is known.
-pub(crate) fn figures(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)) {
+pub(crate) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     hits::figures(wanted, report);
     bounds::figures(wanted, report);
     checker::figures(wanted, report);

@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::{figure::Figure, memory};
+use crate::{
+    figure::{Report, Wanted},
+    memory,
+};
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
@@ -14,7 +17,7 @@ usage: cargo xtask bench [OPTION ..]
 pub(crate) struct Backend {
     name: &'static str,
     /// Measures those that are wanted and reports each.
-    pub(crate) figures: fn(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)),
+    pub(crate) figures: fn(wanted: &Wanted<'_>, report: &mut Report<'_>),
 }
 
 const BACKENDS: &[Backend] = &[Backend { name: "memory", figures: memory::figures }];

@@ -6,9 +6,9 @@ use benches::workload::{value, zipf};
 use bytes::Bytes;
 use concurrency_core::{Expiry, Memory, MemoryConfig};
 
-use crate::figure::{Figure, Target};
+use crate::figure::{Figure, Report, Target, Wanted};
 
-pub(super) fn figures(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)) {
+pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     for (percent, exponent) in [(1, 0.8), (1, 0.99), (10, 0.8), (10, 0.99), (10, 1.1)] {
         let name = format!("hit ratio in points: ours - moka's, Zipf {exponent}, room for {percent} %");
         if wanted(&name) {
@@ -51,7 +51,7 @@ fn hit_ratio(name: String, percent: usize, exponent: f64) -> Figure {
     }
 }
 
-fn many_inserts(name: String, report: &mut dyn FnMut(Figure)) {
+fn many_inserts(name: String, report: &mut Report<'_>) {
     const BOUND: usize = 100_000;
     const INSERTS: usize = 10_000_000;
     let config = MemoryConfig::new().cache_max_entries(BOUND);

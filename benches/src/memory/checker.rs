@@ -5,11 +5,11 @@
 
 use std::{env, process::Command};
 
-use crate::figure::{Figure, Target};
+use crate::figure::{Figure, Report, Target, Wanted};
 
 const NAME: &str = "checker: seconds for 100,000 operations on 100 keys";
 
-pub(super) fn figures(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)) {
+pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     if !wanted(NAME) {
         return;
     }

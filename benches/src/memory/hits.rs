@@ -2,7 +2,7 @@
 
 use benches::{contenders, pairs, workload::Workload};
 
-use crate::figure::{Figure, Target};
+use crate::figure::{Figure, Report, Target, Wanted};
 
 const RATIOS: &[(&str, &str, f64)] = &[
     ("get_now", "bare quick_cache", 0.85),
@@ -13,7 +13,7 @@ const RATIOS: &[(&str, &str, f64)] = &[
     ("typed near tier", "bare quick_cache", 1.0),
 ];
 
-pub(super) fn figures(wanted: &dyn Fn(&str) -> bool, report: &mut dyn FnMut(Figure)) {
+pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut threads = vec![1, cores];
     threads.dedup();
