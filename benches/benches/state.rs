@@ -33,7 +33,7 @@ fn state(c: &mut Criterion) {
             });
         });
         c.benchmark_group("state: commit of two keys").bench_function(name, |b| {
-            b.iter(|| runtime.block_on(commit(&store, [next(), next()])).expect("committed"))
+            b.iter(|| runtime.block_on(commit(&store, [next(), next()])).expect("committed"));
         });
         c.benchmark_group("state: list, a page of 100").bench_function(name, |b| {
             b.iter(|| {
