@@ -30,7 +30,7 @@ fn writes(c: &mut Criterion) {
             keys[i].as_str()
         };
         c.benchmark_group("cache: set").bench_function(name, |b| {
-            b.iter(|| runtime.block_on(cache.set(next(), value(), Expiry::Never)).expect("set"))
+            b.iter(|| runtime.block_on(cache.set(next(), value(), Expiry::Never)).expect("set"));
         });
         c.benchmark_group("cache: get")
             .bench_function(name, |b| b.iter(|| runtime.block_on(cache.get(next())).expect("got")));

@@ -18,7 +18,7 @@ fn lock(c: &mut Criterion) {
                 runtime.block_on(async {
                     let guard = locks.acquire("free", LockOptions::new()).await.expect("nobody else");
                     guard.release().await.expect("held");
-                })
+                });
             });
         });
         c.benchmark_group("lock: a turn each of 8 contenders for one name").bench_function(name, |b| {
