@@ -13,6 +13,8 @@ mod tickets;
 mod typed;
 mod values;
 
+use concurrency_core::Ttl;
+
 use self::fixture::{LARGEST_TRIED, has_lifetimes};
 
 suite! { $ Cache, cache, cache;
@@ -45,6 +47,8 @@ suite! { $ Cache, cache, cache;
     }
     expiry {
         bad_lifetimes_are_refused 1 ["G-16"];
+        a_lifetime_beyond_the_longest_is_refused 1 ["G-88"] if |d| d.max_ttl.is_some_and(|ttl| ttl < Ttl::MAX);
+        an_undeclared_lifetime_is_unsupported 1 ["G-88", "G-44"] if |d| d.max_ttl.is_none();
         a_lifetime_below_a_millisecond_is_one 1 ["G-17"] if |d| has_lifetimes(d);
         long_lifetimes_are_accepted 1 ["G-16", "C-6"] if |d| has_lifetimes(d);
         nothing_expires_early_or_lives_long 1 ["G-18", "G-19", "G-20", "C-35"] if |d| has_lifetimes(d);
@@ -71,6 +75,7 @@ suite! { $ Cache, cache, cache;
         clear_empties_the_namespace 1 ["C-9"];
         clear_leaves_other_namespaces 1 ["C-10"];
         bounds_are_declared 1 ["C-36"];
+        a_backend_declares_what_its_caches_do 1 ["C-36", "G-89"] if |d| d.backend;
     }
     freshness {
         after_a_set_no_client_gets_an_older_value 1 ["C-11", "C-1"];
@@ -115,6 +120,7 @@ suite! { $ Cache, cache, cache;
         jitter_only_shortens 1 ["T-23"] if |d| has_lifetimes(d) && d.remaining;
         bytes_of_another_kind_are_an_error_and_stay 1 ["T-3", "T-5"];
         what_cannot_be_written_is_not_sent 1 ["T-4"];
+        a_bad_key_polls_no_loader 1 ["G-6", "T-13"];
     }
     races {
         no_read_after_a_set_is_stale 2 ["C-11"];

@@ -36,6 +36,7 @@ suite! { $ EventStore, event, event_store;
     }
     bounds {
         bad_namespaces_are_refused 1 ["G-1"] if |d| d.backend;
+        a_backend_declares_what_its_stores_do 1 ["G-89"] if |d| d.backend;
         names_at_both_bounds 1 ["G-5"];
         bad_names_are_refused 1 ["G-6"];
         names_are_compared_byte_for_byte 1 ["G-7", "G-8"];
@@ -136,6 +137,8 @@ suite! { $ EventStore, event, event_store;
         older_events_are_upcast 1 ["T-45", "E-44"];
         execute_decides_at_the_loaded_version 2 ["T-46"];
         execute_without_events_appends_nothing 1 ["T-47"];
+        a_panicking_decider_appends_nothing 1 ["T-46", "G-28"];
+        undecodable_events_are_an_error_and_stay 1 ["T-3", "T-5"];
         the_past_then_caught_up_then_live 1 ["T-48", "T-49"];
         resuming_misses_nothing 1 ["T-51", "T-54"];
         a_dropped_next_loses_nothing 1 ["T-53"];

@@ -100,6 +100,7 @@ suite! { $ Lock, lock, lock;
         an_expired_lease_has_no_holder 1 ["G-24", "L-61"] if |d| d.inspection;
         without_inspection_holder_is_unsupported 1 ["G-43"] if |d| !d.inspection;
         what_is_declared_is_possible 1 ["G-18", "L-62"];
+        a_backend_declares_what_its_locks_do 1 ["G-89", "L-62"] if |d| d.backend;
         no_owner_shows 1 ["G-51", "L-61"];
     }
     inputs {
@@ -107,7 +108,7 @@ suite! { $ Lock, lock, lock;
         any_characters_can_be_waited_for 1 ["G-7"];
         names_of_1_and_of_1024_bytes_are_good 1 ["G-5", "G-8"];
         bad_names_are_refused 1 ["G-6", "G-15"];
-        ttls_out_of_bounds_are_refused 1 ["G-16", "L-2"];
+        ttls_out_of_bounds_are_refused 1 ["G-16", "G-88", "L-2"];
         long_ttls_hold 1 ["G-16", "G-19"];
         namespaces_do_not_see_each_other 1 ["G-2", "G-3"];
         bad_namespaces_are_refused 1 ["G-1"];

@@ -17,6 +17,8 @@ mod reading;
 mod typed;
 mod values;
 
+use concurrency_core::Ttl;
+
 use self::{
     bulk::{LARGEST_BATCH, LARGEST_SUM},
     values::LARGEST_TRIED,
@@ -43,6 +45,7 @@ suite! { $ StateStore, state, state_store;
         namespaces_are_compared_byte_for_byte 1 ["G-3"];
         other_clients_see_what_was_saved 1 ["S-7", "S-1"];
         other_components_of_one_name_do_not_collide 1 ["G-4"] if |d| d.backend;
+        a_backend_declares_what_its_stores_do 1 ["G-89"] if |d| d.backend;
     }
     values {
         bytes_come_back_as_written 1 ["G-10"];
@@ -100,6 +103,8 @@ suite! { $ StateStore, state, state_store;
     expiry {
         an_impossible_lifetime_is_refused 1 ["G-16"];
         an_impossible_lifetime_refuses_a_whole_commit 1 ["G-16", "S-34"] if |d| d.commit;
+        a_lifetime_beyond_the_longest_is_refused 1 ["G-88"] if |d| d.max_ttl.is_some_and(|ttl| ttl < Ttl::MAX);
+        an_undeclared_lifetime_is_unsupported 1 ["G-88", "G-44"] if |d| d.max_ttl.is_none();
         all_possible_lifetimes_are_kept 1 ["G-16", "G-20", "S-1"] if |d| d.max_ttl.is_some();
         what_a_coarse_clock_makes_of_lifetimes_is_declared 1 ["G-18"] if |d| d.max_ttl.is_some();
         nothing_expires_early 1 ["G-19"] if |d| d.max_ttl.is_some();

@@ -290,7 +290,7 @@ pub struct CacheCapabilities {
     pub clock: ClockSource,
     /// The largest value in bytes.
     pub max_value: usize,
-    /// The longest TTL; `None` where there are no TTLs.
+    /// The longest TTL; a longer one is `InvalidArgument`. `None` where there are no TTLs, and any is `Unsupported`.
     pub max_ttl: Option<Duration>,
     /// The TTL of `Expiry::Default`; `None` is that of `Expiry::Never`.
     pub default_ttl: Option<Duration>,
@@ -309,7 +309,7 @@ impl CacheCapabilities {
         bulk: false,
         clock: ClockSource::Server,
         max_value: usize::MAX,
-        max_ttl: Some(Ttl::MAX),
+        max_ttl: None,
         default_ttl: None,
         ttl_granularity: MILLISECOND,
     };

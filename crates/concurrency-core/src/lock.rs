@@ -187,7 +187,7 @@ pub struct LockCapabilities {
     pub inspection: bool,
     /// Whose clock decides what is expired.
     pub clock: ClockSource,
-    /// The longest TTL.
+    /// The longest TTL; a longer one is `InvalidArgument`.
     pub max_ttl: Duration,
     /// TTLs are rounded up to a multiple of this, and may last this much longer.
     pub ttl_granularity: Duration,

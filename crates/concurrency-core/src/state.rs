@@ -19,7 +19,7 @@ pub use self::{
     typed::*,
 };
 use crate::{
-    ClockSource, Error, FencingToken, Result, Survives, Ttl, Version, capabilities::MILLISECOND, check_distinct_keys,
+    ClockSource, Error, FencingToken, Result, Survives, Version, capabilities::MILLISECOND, check_distinct_keys,
     check_keys,
 };
 
@@ -232,7 +232,7 @@ pub struct StateCapabilities {
     pub max_batch_keys: usize,
     /// The most bytes of values in one bulk write.
     pub max_batch_bytes: usize,
-    /// The longest TTL; `None` where there are no TTLs.
+    /// The longest TTL; a longer one is `InvalidArgument`. `None` where there are no TTLs, and any is `Unsupported`.
     pub max_ttl: Option<Duration>,
     /// TTLs are rounded up to a multiple of this, and may last this much longer.
     pub ttl_granularity: Duration,
@@ -254,7 +254,7 @@ impl StateCapabilities {
         max_value: usize::MAX,
         max_batch_keys: usize::MAX,
         max_batch_bytes: usize::MAX,
-        max_ttl: Some(Ttl::MAX),
+        max_ttl: None,
         ttl_granularity: MILLISECOND,
     };
 }

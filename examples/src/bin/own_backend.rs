@@ -11,7 +11,7 @@ struct MapStore(Mutex<HashMap<String, State>>);
 #[async_trait::async_trait]
 impl StateStore for MapStore {
     fn capabilities(&self) -> StateCapabilities {
-        StateCapabilities { evictable: false, max_ttl: None, ..StateCapabilities::NONE }
+        StateCapabilities { evictable: false, ..StateCapabilities::NONE }
     }
     async fn load(&self, key: &str) -> Result<Option<State>> {
         check_key(key)?;

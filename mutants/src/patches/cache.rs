@@ -5,6 +5,18 @@ use super::Patch;
 pub(super) const PATCHES: &[Patch] = &[
     // Tickets.
     wrong(
+        "takes_a_lifetime_without_declaring_any",
+        &["G-88", "G-44"],
+        "            max_ttl: Some(Ttl::MAX),",
+        "            max_ttl: None,",
+    ),
+    wrong(
+        "takes_a_longer_lifetime_than_it_declares",
+        &["G-88"],
+        "            max_ttl: Some(Ttl::MAX),",
+        "            max_ttl: Some(Duration::from_secs(86_400)),",
+    ),
+    wrong(
         "fills_after_a_removal",
         &["C-20"],
         "(removed, stripe.remove(key)) // a remove ends the reservation",

@@ -7,6 +7,13 @@ const WAITING: &str = "lock.rs";
 
 pub(super) const PATCHES: &[Patch] = &[
     Patch {
+        name: "takes_a_longer_lifetime_than_it_declares",
+        sentences: &["G-88"],
+        file: WAITING,
+        find: "        max_ttl: Ttl::MAX,",
+        replace: "        max_ttl: Duration::from_secs(86_400),",
+    },
+    Patch {
         name: "reuses_a_token_after_a_release",
         sentences: &["L-24"],
         file: TABLE,

@@ -162,6 +162,11 @@ pub(super) async fn clear_leaves_other_namespaces(cx: Cx) {
     }
 }
 
+pub(super) async fn a_backend_declares_what_its_caches_do(cx: Cx) {
+    let declared = cx.open().await.capabilities();
+    assert_eq!(cx.client().await.backend().capabilities().cache, Some(declared));
+}
+
 pub(super) async fn bounds_are_declared(cx: Cx) {
     let declared = cx.open().await.capabilities();
     assert!(declared.max_value >= 1, "{declared:?}");

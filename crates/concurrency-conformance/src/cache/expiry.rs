@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concurrency_core::{Bytes, Error, Expiry, Lookup, Ttl, clock::BootInstant};
+use concurrency_core::{Bytes, Cache, Error, Expiry, Lookup, Ttl, clock::BootInstant};
 
 use super::fixture::{
     Cx, HOUR, assert_expires_in, assert_holds, assert_missing, fill, left_of, longest, outlive, put, put_expired,
@@ -32,6 +32,42 @@ pub(super) async fn bad_lifetimes_are_refused(cx: Cx) {
         assert_holds(&*cache, "k", "v", "after the refusals").await;
         assert_missing(&*cache, "l", "after the refusals").await;
     }
+}
+
+pub(super) async fn a_lifetime_beyond_the_longest_is_refused(cx: Cx) {
+    let cache = cx.open().await;
+    let longest = cache.capabilities().max_ttl.expect("the condition of this case");
+    let ttl = (longest + Duration::from_millis(1)).min(Ttl::MAX);
+    no_lifetime(&*cache, ttl, |error| matches!(error, Error::InvalidArgument { .. })).await;
+}
+
+pub(super) async fn an_undeclared_lifetime_is_unsupported(cx: Cx) {
+    let cache = cx.open().await;
+    for ttl in [Duration::from_nanos(1), HOUR, Ttl::MAX] {
+        no_lifetime(&*cache, ttl, |error| matches!(error, Error::Unsupported { .. })).await;
+    }
+}
+
+/// Every write with this lifetime is refused, and changes nothing.
+async fn no_lifetime(cache: &dyn Cache, ttl: Duration, wanted: fn(&Error) -> bool) {
+    put(cache, "k", "v").await;
+    let expiry = Expiry::After(ttl);
+    for key in ["k", "l"] {
+        let answer = cache.set(key, "new".into(), expiry).await;
+        assert!(answer.as_ref().is_err_and(wanted), "a set for {ttl:?}: {answer:?}");
+    }
+    let entries = ["k", "l"].map(|key| (key.to_owned(), Bytes::from("new")));
+    for answer in cache.set_many(entries.into(), expiry).await {
+        assert!(answer.as_ref().is_err_and(wanted), "an entry of set_many for {ttl:?}: {answer:?}");
+    }
+    if cache.capabilities().tickets {
+        let ticket = reserve(cache, "l", HOUR).await;
+        let answer = cache.fill(ticket, "new".into(), expiry).await;
+        assert!(answer.as_ref().is_err_and(wanted), "a fill for {ttl:?}: {answer:?}");
+        cache.remove("l").await.expect("remove");
+    }
+    assert_holds(cache, "k", "v", "after the refusals").await;
+    assert_missing(cache, "l", "after the refusals").await;
 }
 
 pub(super) async fn a_lifetime_below_a_millisecond_is_one(cx: Cx) {

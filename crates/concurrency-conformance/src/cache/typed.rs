@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use concurrency_core::{Cache, Error, Expiry, TypedCache};
+use concurrency_core::{Cache, Error, Expiry, OnError, TypedCache};
 
 use super::fixture::{Cx, HOUR, assert_missing, left_of, longest, outlive, put, refused, short_ttl};
+use crate::state::inputs::bad_keys;
 
 async fn numbers(cx: &Cx) -> TypedCache<u32> {
     TypedCache::new(cx.open().await)
@@ -38,6 +39,20 @@ pub(super) async fn a_loader_is_polled_on_a_miss_only(cx: Cx) {
     assert_eq!(*other.get_or_load("k", never_polled()).await.expect("get_or_load"), 7);
     let counts = cache.counts();
     assert_eq!((counts.hits, counts.misses, counts.loads), (1, 2, 1), "{counts:?}");
+}
+
+/// Where a load would be stored under no key, nothing is loaded; also where failures of the cache are misses.
+pub(super) async fn a_bad_key_polls_no_loader(cx: Cx) {
+    let cache = numbers(&cx).await;
+    for cache in [cache.clone(), cache.on_error(OnError::Miss)] {
+        for bad in bad_keys() {
+            let len = bad.len();
+            refused!(cache.get_or_load(&bad, never_polled()).await, Error::InvalidKey { .. }, "load, {len} bytes");
+            refused!(cache.get(&bad).await, Error::InvalidKey { .. }, "get, {len} bytes");
+            refused!(cache.set(&bad, &7).await, Error::InvalidKey { .. }, "set, {len} bytes");
+            refused!(cache.remove(&bad).await, Error::InvalidKey { .. }, "remove, {len} bytes");
+        }
+    }
 }
 
 /// Callers of one process, or of one process each, miss together.

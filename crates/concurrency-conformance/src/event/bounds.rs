@@ -19,6 +19,14 @@ pub(super) async fn bad_namespaces_are_refused(cx: Cx) {
     }
 }
 
+/// What is declared is the same wherever it is asked for, and possible.
+pub(super) async fn a_backend_declares_what_its_stores_do(cx: Cx) {
+    let declared = cx.open().await.capabilities();
+    assert_eq!(cx.client().await.backend().capabilities().events, Some(declared));
+    assert_eq!(cx.other_client().await.capabilities(), declared, "at another client");
+    assert!(declared.max_batch_events >= 1 && declared.max_event <= declared.max_batch_bytes, "{declared:?}");
+}
+
 pub(super) async fn names_at_both_bounds(cx: Cx) {
     let store = cx.open().await;
     let longest = "é".repeat(512);

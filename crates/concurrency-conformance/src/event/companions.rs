@@ -137,6 +137,37 @@ pub(super) async fn execute_without_events_appends_nothing(cx: Cx) {
     assert_eq!(log(&store).await, before);
 }
 
+pub(super) async fn a_panicking_decider_appends_nothing(cx: Cx) {
+    let store = cx.open().await;
+    let sums = Arc::new(sums(&store, 2).await);
+    let before = log(&store).await;
+    let panics = Arc::clone(&sums);
+    let panicked =
+        tokio::spawn(async move { panics.execute("s", |_| -> Result<Vec<Added>> { panic!("on purpose") }).await });
+    assert!(panicked.await.is_err_and(|error| error.is_panic()), "the panic is the caller's");
+    assert_eq!(log(&store).await, before, "after the decider panicked");
+    let after = sums.execute("s", |_| Ok::<_, Error>(vec![Added(1)])).await;
+    assert_answer!(after, Ok(loaded) if loaded.state == Sum(3) && loaded.version == 3, "the next call");
+}
+
+pub(super) async fn undecodable_events_are_an_error_and_stay(cx: Cx) {
+    let store = cx.open().await;
+    let sums = sums(&store, 2).await;
+    for secret in ["{\"hunter2", "[\"hunter2\"]", ""] {
+        let foreign = NewEvent::new("added.v2", secret.to_owned());
+        store.append("s", vec![foreign], AppendOptions::new()).await.expect("bytes are bytes");
+        let before = log(&store).await;
+        let loaded = sums.load("s").await;
+        let executed = sums.execute("s", |_| Ok::<_, Error>(vec![Added(1)])).await;
+        for answer in [loaded.map(drop), executed.map(drop)] {
+            let error = answer.expect_err("nobody can read that event");
+            assert!(matches!(error, Error::Decode { .. }), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "a value shows: {error:?}");
+        }
+        assert_eq!(log(&store).await, before, "it stays, and nothing follows it");
+    }
+}
+
 /// What a subscription delivers up to the next `CaughtUp`.
 async fn until_caught_up(subscription: &mut Subscription) -> Vec<Recorded> {
     let mut seen = Vec::new();

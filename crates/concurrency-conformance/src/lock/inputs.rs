@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concurrency_core::{Claim, Error, Lock, Precondition, Released, SaveOptions, Ttl};
+use concurrency_core::{Claim, Error, Lock, MIN_LOCK_TTL, Precondition, Released, SaveOptions, Ttl};
 
 use super::steps::*;
 use crate::Context;
@@ -110,11 +110,21 @@ pub(super) async fn bad_names_are_refused(cx: Context<dyn Lock>) {
 
 pub(super) async fn ttls_out_of_bounds_are_refused(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    for ttl in [Duration::ZERO, Duration::from_nanos(1), Ttl::MAX + Duration::from_nanos(1), Duration::MAX] {
+    let nano = Duration::from_nanos(1);
+    for ttl in [Duration::ZERO, nano, MILLI * 50, MIN_LOCK_TTL - nano, Ttl::MAX + nano, Duration::MAX] {
         let refused = Claim::new("k", ttl);
         assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{ttl:?}: {refused:?}");
     }
+    let max = lock.capabilities().max_ttl;
+    if max < Ttl::MAX {
+        let beyond = claim("k", max + MILLI);
+        for answer in [lock.try_acquire(&beyond).await.map(drop), lock.acquire(&beyond, SECOND).await.map(drop)] {
+            assert!(matches!(answer, Err(Error::InvalidArgument { .. })), "longer than declared: {answer:?}");
+        }
+    }
     is_free(&lock, "k").await;
+    let shortest = take(&lock, &claim("k", MIN_LOCK_TTL)).await;
+    lock.release(shortest.claim(), None).await.expect("100 ms are enough");
 }
 
 pub(super) async fn long_ttls_hold(cx: Context<dyn Lock>) {

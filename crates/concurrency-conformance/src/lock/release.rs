@@ -187,6 +187,11 @@ pub(super) async fn without_inspection_holder_is_unsupported(cx: Context<dyn Loc
     assert!(matches!(lock.holder("k").await, Err(Error::Unsupported { .. })));
 }
 
+pub(super) async fn a_backend_declares_what_its_locks_do(cx: Context<dyn Lock>) {
+    let declared = cx.open().await.capabilities();
+    assert_eq!(cx.client().await.backend().capabilities().lock, Some(declared));
+}
+
 pub(super) async fn what_is_declared_is_possible(cx: Context<dyn Lock>) {
     let declared = cx.open().await.capabilities();
     assert_eq!(declared, cx.other_client().await.capabilities());

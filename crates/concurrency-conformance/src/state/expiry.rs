@@ -40,6 +40,40 @@ pub(super) async fn an_impossible_lifetime_refuses_a_whole_commit(cx: Cx) {
     }
 }
 
+pub(super) async fn a_lifetime_beyond_the_longest_is_refused(cx: Cx) {
+    let store = cx.open().await;
+    let longest = store.capabilities().max_ttl.expect("the condition of this case");
+    let ttl = (longest + Duration::from_millis(1)).min(Ttl::MAX);
+    no_lifetime(&*store, ttl, |error| matches!(error, Error::InvalidArgument { .. })).await;
+}
+
+pub(super) async fn an_undeclared_lifetime_is_unsupported(cx: Cx) {
+    let store = cx.open().await;
+    for ttl in [Duration::from_nanos(1), HOUR, Ttl::MAX] {
+        no_lifetime(&*store, ttl, |error| matches!(error, Error::Unsupported { .. })).await;
+    }
+}
+
+/// Every write with this lifetime is refused, and changes nothing.
+async fn no_lifetime(store: &dyn StateStore, ttl: Duration, wanted: fn(&Error) -> bool) {
+    let version = put(store, "k", "old").await;
+    let options = PLAIN.with_ttl(ttl);
+    for key in ["k", "new"] {
+        let answer = store.save(key, "new".into(), options).await;
+        assert!(answer.as_ref().is_err_and(wanted), "a save for {ttl:?}: {answer:?}");
+        let answers = store.save_many(vec![Save::new(key, "new", options), Save::new("good", "v", PLAIN)]).await;
+        assert!(answers[0].as_ref().is_err_and(wanted), "an entry for {ttl:?}: {answers:?}");
+        assert!(answers[1].is_ok(), "beside an entry for {ttl:?}: {answers:?}");
+        if store.capabilities().commit {
+            let writes = vec![Write::save("new", "v", PLAIN), Write::save("k", "new", options)];
+            let answer = store.commit(writes).await;
+            assert!(answer.as_ref().is_err_and(wanted), "a commit for {ttl:?}: {answer:?}");
+        }
+    }
+    assert_holds(store, "k", "old", Some(version), "after the refusals").await;
+    assert_missing(store, "new", "after the refusals").await;
+}
+
 pub(super) async fn all_possible_lifetimes_are_kept(cx: Cx) {
     let store = cx.open().await;
     let longest = store.capabilities().max_ttl.expect("the condition of this case");

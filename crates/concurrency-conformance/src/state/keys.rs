@@ -26,6 +26,9 @@ pub(super) async fn bad_keys_are_refused_by_load_save_and_delete(cx: Cx) {
         refused!(store.save(&bad, "v".into(), PLAIN).await, Error::InvalidKey { .. }, "save, {len} bytes");
         refused!(store.delete(&bad, DeleteOptions::new()).await, Error::InvalidKey { .. }, "delete, {len} bytes");
     }
+    if store.capabilities().list {
+        assert_eq!(keys_of(&*store, "").await, [] as [&str; 0], "what the refused saves left behind");
+    }
 }
 
 pub(super) async fn a_bad_key_refuses_a_whole_bulk_call(cx: Cx) {
@@ -129,6 +132,16 @@ pub(super) async fn bad_namespaces_are_refused(cx: Cx) {
     for bad in ["", " ", "a b", "a/b", "a:b", "a\0", "é", "a*", "{a}", "a\n", &too_long] {
         refused!(client.open(bad), Error::InvalidArgument { .. }, "namespace {bad:?}");
     }
+}
+
+/// What is declared is the same wherever it is asked for, and possible.
+pub(super) async fn a_backend_declares_what_its_stores_do(cx: Cx) {
+    let declared = cx.open().await.capabilities();
+    assert_eq!(cx.client().await.backend().capabilities().state, Some(declared));
+    assert_eq!(cx.other_client().await.capabilities(), declared, "at another client");
+    assert!(declared.max_batch_keys >= 1 && declared.max_value <= declared.max_batch_bytes, "{declared:?}");
+    assert!(declared.fencing || declared.fence_retention.is_zero(), "retention of what is not there: {declared:?}");
+    assert!(!declared.fencing || !declared.fence_retention.is_zero(), "marks are kept for no time: {declared:?}");
 }
 
 pub(super) async fn all_allowed_namespaces_work(cx: Cx) {

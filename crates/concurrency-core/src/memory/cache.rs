@@ -78,7 +78,7 @@ impl CacheSpace {
             tickets: true,
             remaining: true,
             bulk: true,
-            clock: ClockSource::Boot,
+            clock: if cfg!(target_os = "linux") { ClockSource::Boot } else { ClockSource::Monotonic },
             max_value: config.max_value.min(Bounds::of(config).max_value()),
             max_ttl: Some(Ttl::MAX),
             default_ttl: config.cache_default_ttl.map(Ttl::as_duration),

@@ -54,7 +54,7 @@ impl StateSpace {
             bulk: true,
             snapshot_reads: true,
             transactions: false,
-            clock: ClockSource::Boot,
+            clock: if cfg!(target_os = "linux") { ClockSource::Boot } else { ClockSource::Monotonic },
             max_value: config.max_value,
             max_batch_keys: MAX_BATCH_KEYS,
             max_batch_bytes: config.max_value.saturating_mul(4),

@@ -2,7 +2,7 @@
 
 use super::{Patch, wrong};
 
-pub(super) const PATCHES: [Patch; 11] = [
+pub(super) const PATCHES: [Patch; 13] = [
     wrong(
         "expires_early",
         &["G-19"],
@@ -85,5 +85,17 @@ pub(super) const PATCHES: [Patch; 11] = [
         &["S-27"],
         "            Expires::Keep => self.live(key, now)",
         "            Expires::Keep => self.values.get(key)",
+    ),
+    wrong(
+        "takes_a_lifetime_without_declaring_any",
+        &["G-88", "G-44"],
+        "            max_ttl: Some(Ttl::MAX),",
+        "            max_ttl: None,",
+    ),
+    wrong(
+        "takes_a_longer_lifetime_than_it_declares",
+        &["G-88"],
+        "            max_ttl: Some(Ttl::MAX),",
+        "            max_ttl: Some(std::time::Duration::from_secs(86_400)),",
     ),
 ];
