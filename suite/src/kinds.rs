@@ -32,7 +32,7 @@ impl Start for crate::backends::Target {
 
 impl Start for mutants::Mutant {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
-        crate::backends::harness(self.start())
+        crate::backends::harness_of_mutant(self.start())
     }
 }
 

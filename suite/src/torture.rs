@@ -65,7 +65,10 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    let target = target.ok_or("which backend? --backend NAME")?;
+    let target: &Target = target.ok_or("which backend? --backend NAME")?;
+    if drops && target.name != "memory" {
+        return Err("--drops: of memory only".into());
+    }
     Ok(Some(Options { target, rounds, drops, seed }))
 }
 

@@ -41,7 +41,7 @@ cargo xtask conformance [options]
 
 Runs the cases of the contract and prints a table of groups: passed, failed, not declared.
 
-  --backend NAME    which backend; may be repeated; all that this version has (memory) unless given
+  --backend NAME    which backend; may be repeated; all that this version has (memory, sqlite) unless given
   --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given
   --case TEXT       only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N          where randomness begins; 1 unless given; at levels 1 and 3 a seed gives the same run again

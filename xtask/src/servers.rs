@@ -3,7 +3,7 @@
 use crate::Problem;
 
 /// What `--backend` and `--require` may name. Those of later versions are not listed before they exist.
-const KNOWN: &[&str] = &["memory"];
+const KNOWN: &[&str] = &["memory", "sqlite"];
 
 /// Where servers come from.
 const VIAS: &[&str] = &["containers", "local", "url"];

@@ -18,7 +18,7 @@ stands above that line with its reason. A failing step does not keep the others 
 
   --only STEP ..    these steps only; the others are NOT RUN
   --via HOW         containers, local or url: where servers come from (no backend of this version needs one)
-  --require NAME .. a backend that must have been tested (memory, or all); if it could not be had, that is a failure
+  --require NAME .. a backend that must have been tested (memory, sqlite, or all); if it could not be had, that is a failure
   --install         adds what is missing and needs no administrator: rustfmt, clippy and the oldest supported toolchain,
                     through rustup
   --verbose         passing tests, too, a line each

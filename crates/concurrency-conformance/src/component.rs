@@ -3,7 +3,7 @@
 use std::{fmt::Debug, ops::Deref, sync::Arc, time::Duration};
 
 use concurrency_core::{
-    Backend, Cache, CacheCapabilities, EventCapabilities, EventStore, Lock, LockCapabilities, Result,
+    Backend, Cache, CacheCapabilities, Capabilities, EventCapabilities, EventStore, Lock, LockCapabilities, Result,
     StateCapabilities, StateStore,
 };
 
@@ -18,17 +18,22 @@ pub trait Component: Send + Sync + 'static {
     /// # Errors
     /// Those of the backend's method.
     fn of(backend: &dyn Backend, namespace: &str) -> Result<Arc<Self>>;
+    /// Whether a backend that declares this has it at all.
+    fn is_in(capabilities: &Capabilities) -> bool;
     /// What it promises.
     fn declared(&self) -> Self::Capabilities;
 }
 
 macro_rules! component {
-    ($kind:literal, $trait:ident, $capabilities:ty, $method:ident) => {
+    ($kind:literal, $trait:ident, $capabilities:ty, $method:ident, $field:ident) => {
         impl Component for dyn $trait {
             type Capabilities = $capabilities;
             const KIND: &'static str = $kind;
             fn of(backend: &dyn Backend, namespace: &str) -> Result<Arc<Self>> {
                 backend.$method(namespace)
+            }
+            fn is_in(capabilities: &Capabilities) -> bool {
+                capabilities.$field.is_some()
             }
             fn declared(&self) -> Self::Capabilities {
                 self.capabilities()
@@ -36,10 +41,10 @@ macro_rules! component {
         }
     };
 }
-component!("state", StateStore, StateCapabilities, state_store);
-component!("cache", Cache, CacheCapabilities, cache);
-component!("lock", Lock, LockCapabilities, lock);
-component!("event", EventStore, EventCapabilities, event_store);
+component!("state", StateStore, StateCapabilities, state_store, state);
+component!("cache", Cache, CacheCapabilities, cache, cache);
+component!("lock", Lock, LockCapabilities, lock, lock);
+component!("event", EventStore, EventCapabilities, event_store, events);
 
 /// What decides whether a case applies: the component's capabilities, and whether there is a whole backend behind it.
 #[derive(Debug, Clone, Copy)]

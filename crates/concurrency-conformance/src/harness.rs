@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use concurrency_core::{Backend, Boxed, Result, clock};
+use concurrency_core::{Backend, Boxed, Error, Result, clock};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -162,6 +162,9 @@ impl<C: Component + ?Sized> Harness<C> {
             let _simulation = simulated.then(|| clock::simulate(seed));
             let slack = if simulated { VIRTUAL_SLACK } else { REAL_SLACK };
             let cx = Context::new(self.connect, seed, slack, self.histories);
+            if lacks(cx.client().await, cx.namespace()) {
+                return Some(Verdict::NotDeclared);
+            }
             let component = cx.open().await;
             let backend = cx.client().await.has_backend();
             let declared = Declared { capabilities: component.declared(), backend, virtual_time: simulated };
@@ -186,6 +189,16 @@ impl<C: Component + ?Sized> Harness<C> {
         drop(runtime);
         Verdict::Failed("given up".to_owned())
     }
+}
+
+/// Whether it is of a backend that has no such component, and says so when it is asked for one.
+fn lacks<C: Component + ?Sized>(client: &Client<C>, namespace: &str) -> bool {
+    if !client.has_backend() || C::is_in(&client.backend().capabilities()) {
+        return false;
+    }
+    let opened = client.open(namespace).map(drop);
+    assert!(matches!(opened, Err(Error::Unsupported { .. })), "declares no such component and opens one: {opened:?}");
+    true
 }
 
 /// How many cases hang and cannot be stopped.

@@ -1,4 +1,4 @@
-//! Backends that are planned and do not exist in this version: whoever names one hears so, and which feature it will need.
+//! Backends that this build does not contain: whoever names one hears so, and which feature it needs or will need.
 
 use serde::{Deserialize, Deserializer};
 
@@ -6,7 +6,7 @@ use crate::{CONNECTORS, Error};
 
 /// Feature (and name in a configuration) and the schemes of its URLs.
 pub(crate) const LATER: [(&str, &[&str]); 6] = [
-    ("sqlite", &["sqlite", "file"]),
+    ("sqlite", &["sqlite"]),
     ("redis", &["redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys"]),
     ("memcached", &["memcached", "memcache"]),
     ("postgres", &["postgres", "postgresql"]),
@@ -26,14 +26,22 @@ pub(crate) fn refusal(url: &str) -> Error {
 }
 
 fn missing(feature: &str) -> String {
-    format!("it needs the feature `{feature}` of concurrency-toolkit, and this version has no such backend yet")
+    let why =
+        if feature == "sqlite" { "this build was made without it" } else { "this version has no such backend yet" };
+    format!("it needs the feature `{feature}` of concurrency-toolkit, and {why}")
+}
+
+/// Whether this build contains it.
+pub(crate) fn is_here(feature: &str) -> bool {
+    cfg!(feature = "sqlite") && feature == "sqlite"
 }
 
 fn unknown() -> String {
     let known: Vec<_> = CONNECTORS.iter().flat_map(|connector| connector.schemes).map(|s| format!("{s}:")).collect();
-    let later: Vec<_> = LATER.iter().map(|(feature, _)| format!("`{feature}`")).collect();
+    let later = LATER.iter().filter(|(feature, _)| !is_here(feature));
+    let later: Vec<_> = later.map(|(feature, _)| format!("`{feature}`")).collect();
     format!(
-        "no backend has its scheme; this build knows {}, and later versions will have the features {}",
+        "no backend has its scheme; this build knows {}, and others need the features {}, as far as they exist",
         known.join(", "),
         later.join(", ")
     )
@@ -54,13 +62,12 @@ mod tests {
 
     #[test]
     fn a_planned_scheme_names_its_feature() {
-        for (feature, schemes) in LATER {
+        for (feature, schemes) in LATER.into_iter().filter(|(feature, _)| !is_here(feature)) {
             for scheme in schemes {
                 let text = refusal(&format!("{scheme}://user:secret@host")).to_string();
-                assert!(
-                    text.contains(&format!("feature `{feature}`")) && text.contains("no such backend yet"),
-                    "{text}"
-                );
+                assert!(text.contains(&format!("feature `{feature}`")), "{text}");
+                let why = if feature == "sqlite" { "without it" } else { "no such backend yet" };
+                assert!(text.contains(why), "{text}");
                 assert!(!text.contains("secret"), "{text}");
             }
         }

@@ -21,6 +21,7 @@
 //! |---|---|---|---|
 //! | `memory:` | `memory` | always there | [`Memory`]: everything in this process |
 //! | `null:` | `null` | always there | [`Null`]: accepts everything, remembers nothing |
+//! | `sqlite:PATH` | `sqlite` | `sqlite` | `Sqlite`: one file, for the processes of one machine |
 //!
 //! Everything of [`concurrency_core`] is re-exported here: the traits, the values and the companions that know your types.
 //! Whoever uses one technology only can depend on its crate instead, and calls `connect` of the core with its connector.
@@ -32,11 +33,19 @@ use std::sync::Arc;
 
 #[doc(no_inline)]
 pub use concurrency_core::*;
+#[cfg(feature = "sqlite")]
+#[doc(no_inline)]
+pub use concurrency_sqlite::{self as sqlite, Sqlite, SqliteConfig};
 
 pub use crate::configuration::Config;
 
 /// The connectors of all backends that this build contains; [`connect`] goes by their schemes.
-pub const CONNECTORS: &[Connector] = &[Memory::CONNECTOR, Null::CONNECTOR];
+pub const CONNECTORS: &[Connector] = &[
+    Memory::CONNECTOR,
+    Null::CONNECTOR,
+    #[cfg(feature = "sqlite")]
+    Sqlite::CONNECTOR,
+];
 
 /// Connects to what the URL names, and proves that it can talk.
 ///

@@ -45,7 +45,10 @@ pub(super) fn run(options: &Options) -> ExitCode {
     );
     let counts = super::runtime().block_on(async {
         let connect = options.target.connect();
-        let clients: Vec<_> = (0..CLIENTS).map(|_| connect().lock("torture").expect("the lock opens")).collect();
+        let mut clients = Vec::with_capacity(CLIENTS);
+        for _ in 0..CLIENTS {
+            clients.push(connect().await.and_then(|client| client.lock("torture")).expect("the lock opens"));
+        }
         let mut counts = all(&clients, rounds, options.seed).await;
         // One TTL after the end nothing holds a name any more.
         clock::sleep_until(BootInstant::now().after(TTL)).await;

@@ -19,8 +19,8 @@ Which case of the conformance suite proves which sentence of [the contract](cont
 `cargo xtask conformance --backend memory --case NAME`; all of it runs with `cargo xtask test`.
 
 - A cell names the cases, as `kind::group::case`. A backend passes them where it declares the operation that they are about.
-- *faults* is shown by level 5 of the suite, and *servers* on a real server or file: neither is part of this version, which has
-  backends in memory only.
+- *faults* is shown by level 5 of the suite, which is not part of this version; *servers* on a real server or file, by the tests of the
+  backend.
 - *by review* gives the reason why no case is possible.
 - A mutant is the backend with that sentence broken; it is caught by a case that names the sentence, with 20 of 20 seeds.
 ";
@@ -40,18 +40,14 @@ pub(super) fn text(subject: &Subject) -> String {
     )
     .expect(put);
     for (letter, title) in LETTERS {
-        // What companions promise holds on every backend alike: one column.
-        let columns =
-            if *letter == 'T' { vec!["every backend"] } else { suite.backends.iter().map(|b| &**b).collect() };
-        write!(text, "\n## {title}\n\n| | sentence | {} | mutants |\n|---|---|", columns.join(" | ")).expect(put);
-        writeln!(text, "{}---|", "---|".repeat(columns.len())).expect(put);
+        // What companions promise holds on every backend alike. The suite is the same for all: one column.
+        let column = if *letter == 'T' { "every backend".to_owned() } else { suite.backends.join(", ") };
+        writeln!(text, "\n## {title}\n\n| | sentence | {column} | mutants |\n|---|---|---|---|").expect(put);
         for sentence in sentences.iter().filter(|sentence| sentence.letter() == *letter) {
             let cell = cell(sentence, suite.cases.iter().chain(&tests));
             let mutants = named(sentence, suite.mutants.iter());
             let says = sentence.text.replace('|', "\\|");
-            write!(text, "| {} | {says} |", sentence.id).expect(put);
-            columns.iter().for_each(|_| write!(text, " {cell} |").expect(put));
-            writeln!(text, " {} |", mutants.join("<br>")).expect(put);
+            writeln!(text, "| {} | {says} | {cell} | {} |", sentence.id, mutants.join("<br>")).expect(put);
         }
     }
     text

@@ -1,0 +1,137 @@
+//! State, cache, locks and events in one SQLite file, for the processes of one machine.
+//!
+//! ```
+//! use concurrency_core::{Backend, SaveOptions, TypedState};
+//! use concurrency_sqlite::{Sqlite, SqliteConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> concurrency_core::Result<()> {
+//! # let folder = std::env::temp_dir().join(format!("concurrency-sqlite-doc-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder).unwrap();
+//! # let path = folder.join("app.db");
+//! let sqlite = Sqlite::connect(SqliteConfig::new(path)).await?;
+//! let stock = TypedState::<u32>::new(sqlite.state_store("stock")?);
+//! stock.save("apples", &7, SaveOptions::new().if_absent()).await?;
+//! sqlite.close().await;
+//! # drop(std::fs::remove_dir_all(folder));
+//! # Ok(())
+//! # }
+//! ```
+//! Any number of processes may open the file at once; the caller's own tables may stand in it, too, and be changed in one
+//! transaction with ours: [`Sqlite::transaction`]. Options are described at [`SqliteConfig`], guarantees in
+//! `docs/backends/sqlite.md`.
+
+mod config;
+mod connection;
+mod error;
+mod moment;
+mod schema;
+mod state;
+mod transaction;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use concurrency_core::{
+    Backend, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
+};
+pub use rusqlite;
+
+use self::{config::NamespaceConfig, connection::Database};
+pub use self::{
+    config::SqliteConfig,
+    error::sql_error,
+    state::{SqliteState, SqliteStateTransaction},
+    transaction::SqliteTransaction,
+};
+
+/// One client of one SQLite file: a writing thread, a few reading ones, and up to twelve connections, whatever the number of
+/// components. Clones are the same client; a process needs one per file.
+///
+/// Several clients of one file in one process are as several processes are: correct, but each with a writer of its own.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    config: Arc<SqliteConfig>,
+    database: Database,
+}
+
+impl Sqlite {
+    /// `sqlite:PATH`, with the options of [`SqliteConfig`] as its parameters.
+    pub const CONNECTOR: Connector = Connector {
+        schemes: &["sqlite"],
+        connect: |url| {
+            Box::pin(
+                async move { Ok(Arc::new(Self::connect(SqliteConfig::from_url(url)?).await?) as Arc<dyn Backend>) },
+            )
+        },
+    };
+
+    /// Opens the file, creates it and its tables where they are missing, and proves that it can be written.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an option out of bounds, a path that leads to a directory or into none, and a missing file with
+    /// `create` off; `Unavailable` where somebody holds the file for longer than `operation_timeout`, and for a file that cannot
+    /// be written; `Incompatible` for a file of another kind, of another program or of a newer version, and for a file system
+    /// where processes cannot share it; `Unauthorized`; `Exhausted`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing open; the file may have been created.
+    pub async fn connect(config: SqliteConfig) -> Result<Self> {
+        config.check()?;
+        let database = Database::open(&config, config.of("").operation_timeout).await?;
+        Ok(Self { config: Arc::new(config), database })
+    }
+
+    /// As [`Backend::state_store`], the type itself, which [`transaction`](Self::transaction) takes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn state_store(&self, namespace: &str) -> Result<Arc<SqliteState>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(SqliteState::new(self.database.clone(), namespace, config)))
+    }
+
+    /// What every component is made of.
+    fn component(&self, namespace: &str) -> Result<(Namespace, NamespaceConfig)> {
+        self.database.check_open()?;
+        let namespace = Namespace::new(namespace)?;
+        let config = self.config.of(namespace.as_str());
+        Ok((namespace, config))
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let config = self.config.of("");
+        Capabilities { state: Some(SqliteState::capabilities_under(&config)), cache: None, lock: None, events: None }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.database.health(self.config.of("").operation_timeout).await
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+
+    fn state_store(&self, namespace: &str) -> Result<Arc<dyn StateStore>> {
+        Ok(self.state_store(namespace)?)
+    }
+
+    fn cache(&self, _: &str) -> Result<Arc<dyn Cache>> {
+        Err(Error::unsupported("cache"))
+    }
+
+    fn lock(&self, _: &str) -> Result<Arc<dyn Lock>> {
+        Err(Error::unsupported("lock"))
+    }
+
+    fn event_store(&self, _: &str) -> Result<Arc<dyn EventStore>> {
+        Err(Error::unsupported("event store"))
+    }
+}

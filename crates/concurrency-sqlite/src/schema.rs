@@ -1,0 +1,197 @@
+//! The tables, and how a file comes to have them.
+//!
+//! A file of ours says so in its `application_id`, and its version in its `user_version`. Migrations run in one immediate
+//! transaction together with both: a crash in the middle leaves the file as it was, and of ten processes that open a new file
+//! one creates the tables while the others wait.
+
+use std::sync::LazyLock;
+
+use concurrency_core::{Error, Result};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::{Fault, opening_error};
+
+/// "conc".
+const APPLICATION: i32 = 0x636f_6e63;
+
+/// What each version adds to the one before. The first is that of an empty file; released ones never change.
+const MIGRATIONS: &[&[&str]] = &[&[include_str!("schema/state.sql")]];
+
+/// How expired rows are found and removed: garbage collection, never semantics.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// Whether there is anything at `?1`.
+    pub(crate) is_needed: String,
+    /// Removes at most `?2` rows that had expired at `?1`.
+    pub(crate) remove: String,
+}
+
+impl Sweep {
+    /// Of a table with a primary key of these columns and an index on its column of deadlines.
+    fn of(table: &str, key: &str, deadline: &str) -> Self {
+        let expired = format!("FROM {table} WHERE {deadline} IS NOT NULL AND {deadline} <= ?1");
+        Self {
+            is_needed: format!("SELECT EXISTS (SELECT 1 {expired})"),
+            remove: format!(
+                "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} {expired} ORDER BY {deadline} LIMIT ?2)"
+            ),
+        }
+    }
+}
+
+/// The tables with rows that expire by the wall clock.
+pub(crate) static SWEEPS: LazyLock<Vec<Sweep>> = LazyLock::new(|| {
+    vec![
+        Sweep::of("concurrency_state", "namespace, key", "expires"),
+        Sweep::of("concurrency_state_marks", "namespace, key", "until"),
+    ]
+});
+
+/// What a file is, before anything of it was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No tables at all.
+    Empty,
+    /// Ours, of this version.
+    Ours(usize),
+}
+
+/// Looks, and changes nothing.
+///
+/// # Errors
+/// `Incompatible` for a file of another program or of a newer version of this one.
+pub(crate) fn look(connection: &Connection) -> Result<Found> {
+    found(connection, MIGRATIONS.len())
+}
+
+/// Brings the file up to this version.
+///
+/// # Errors
+/// As [`look`], and those of writing; then the file is as it was.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<()> {
+    migrate_by(connection, MIGRATIONS)
+}
+
+fn migrate_by(connection: &mut Connection, migrations: &[&[&str]]) -> Result<()> {
+    if found(connection, migrations.len())? == Found::Ours(migrations.len()) {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening_error)?;
+    // Somebody else may have been faster.
+    let version = match found(&transaction, migrations.len())? {
+        Found::Empty => 0,
+        Found::Ours(version) => version,
+    };
+    let write = || -> Result<(), Fault> {
+        for statements in &migrations[version..] {
+            for statement in *statements {
+                transaction.execute_batch(statement)?;
+            }
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", migrations.len())?;
+        Ok(())
+    };
+    write().map_err(Error::from)?;
+    transaction.commit().map_err(crate::error::commit_error)
+}
+
+fn found(connection: &Connection, newest: usize) -> Result<Found> {
+    let look = || -> rusqlite::Result<(i32, i32, bool)> {
+        let application = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let empty = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |row| row.get(0))?;
+        Ok((application, version, empty))
+    };
+    let wanted = || "an empty file, or one of this library".into();
+    match look().map_err(opening_error)? {
+        (0, 0, true) => Ok(Found::Empty),
+        (APPLICATION, version, _) => match usize::try_from(version) {
+            Ok(version) if (1..=newest).contains(&version) => Ok(Found::Ours(version)),
+            _ => Err(Error::Incompatible {
+                what: "schema",
+                found: format!("version {version}").into(),
+                wanted: format!("version {newest} or older").into(),
+            }),
+        },
+        (0, ..) => {
+            Err(Error::Incompatible { what: "file", found: "tables of another program".into(), wanted: wanted() })
+        }
+        (other, ..) => Err(Error::Incompatible {
+            what: "file",
+            found: format!("a file of another program (application_id {other})").into(),
+            wanted: wanted(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_becomes_ours_and_stays_so() {
+        let mut connection = memory();
+        assert_eq!(look(&connection).unwrap(), Found::Empty);
+        for _ in 0..2 {
+            migrate(&mut connection).unwrap();
+            assert_eq!(look(&connection).unwrap(), Found::Ours(MIGRATIONS.len()));
+        }
+    }
+
+    #[test]
+    fn an_older_file_is_brought_up_and_keeps_its_rows() {
+        let mut connection = memory();
+        migrate_by(&mut connection, &[&["CREATE TABLE a (x)"]]).unwrap();
+        connection.execute("INSERT INTO a VALUES (7)", ()).unwrap();
+        migrate_by(&mut connection, &[&["CREATE TABLE a (x)"], &["ALTER TABLE a ADD y DEFAULT 8"]]).unwrap();
+        let row = connection.query_row("SELECT x, y FROM a", (), |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(row.unwrap(), (7, 8));
+        assert_eq!(found(&connection, 2).unwrap(), Found::Ours(2));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let mut connection = memory();
+        let broken: &[&[&str]] = &[&["CREATE TABLE a (x)"], &["CREATE TABLE b (x)", "CREATE TABLE b (x)"]];
+        assert!(migrate_by(&mut connection, broken).is_err());
+        assert_eq!(found(&connection, 2).unwrap(), Found::Empty);
+    }
+
+    #[test]
+    fn newer_and_foreign_files_are_refused() {
+        let mut newer = memory();
+        migrate_by(&mut newer, &[&["CREATE TABLE a (x)"], &["CREATE TABLE b (x)"]]).unwrap();
+        let refused = found(&newer, 1).unwrap_err();
+        assert!(matches!(&refused, Error::Incompatible { what: "schema", found, .. } if &**found == "version 2"));
+
+        let foreign = memory();
+        foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(matches!(look(&foreign), Err(Error::Incompatible { what: "file", .. })));
+        let other = memory();
+        other.pragma_update(None, "application_id", 7).unwrap();
+        assert!(matches!(look(&other), Err(Error::Incompatible { what: "file", .. })));
+    }
+
+    #[test]
+    fn sweeping_removes_what_has_expired_and_nothing_else() {
+        let mut connection = memory();
+        migrate(&mut connection).unwrap();
+        let insert = "INSERT INTO concurrency_state (namespace, key, version, expires, value) VALUES ('n', ?1, zeroblob(16), ?2, x'')";
+        for (key, expires) in [("a", Some(10)), ("b", Some(11)), ("c", None), ("d", Some(5))] {
+            connection.execute(insert, (key.as_bytes(), expires)).unwrap();
+        }
+        let state = &SWEEPS[0];
+        let needed = |now: i64| connection.query_row(&state.is_needed, [now], |row| row.get::<_, bool>(0)).unwrap();
+        assert!(!needed(4) && needed(5));
+        assert_eq!(connection.execute(&state.remove, (10, 1)).unwrap(), 1);
+        assert_eq!(connection.execute(&state.remove, (10, 9)).unwrap(), 1);
+        let mut left = connection.prepare("SELECT key FROM concurrency_state").unwrap();
+        let left: Vec<Vec<u8>> = left.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(left, [b"b", b"c"]);
+    }
+}
