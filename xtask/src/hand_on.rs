@@ -18,22 +18,13 @@ enum By {
     /// The program `suite`, which is told the task.
     Suite { release: bool },
     /// `cargo run` of a package, in a folder, with the features that it needs and no other.
-    Package { package: &'static str, folder: &'static str, release: bool, role: Option<&'static str> },
+    Package { package: &'static str, folder: &'static str, release: bool },
 }
 
 const PROGRAMS: &[Program] = &[
     Program { task: "conformance", help: CONFORMANCE, by: By::Suite { release: false } },
     Program { task: "torture", help: TORTURE, by: By::Suite { release: true } },
-    Program {
-        task: "bench",
-        help: BENCH,
-        by: By::Package { package: "benches", folder: "benches", release: true, role: None },
-    },
-    Program {
-        task: "demo",
-        help: DEMO,
-        by: By::Package { package: "checkout", folder: "examples/checkout", release: false, role: Some("memory") },
-    },
+    Program { task: "bench", help: BENCH, by: By::Package { package: "benches", folder: "benches", release: true } },
 ];
 
 const CONFORMANCE: &str = "\
@@ -86,24 +77,6 @@ Exit code: 0 all reached, 1 at least one MISSED, 2 it could not be started as as
 Close other programs, and read the medians and raw numbers beside a ratio before you believe it.
 ";
 
-const DEMO: &str = "\
-cargo xtask demo [options]
-
-Runs the example service `checkout`: several instances over one backend, orders from many clients at once, a tenth of them
-repeated at another instance before the first answered. Then audits what was stored, and prints a report.
-
-  --orders N          how many orders are to be accepted, 1 to 1,000,000; 2,000 unless given
-  --clients N         how many clients send them at once, 1 to 1,000; 32 unless given
-  --instances N       how many instances serve them, 2 to 16; 3 unless given
-  --pace N            how many orders are begun in a second, 1 to 100,000; 250 unless given
-  --seed N            where the choices of the clients begin (products, repeats); random unless given
-  --port N            instances listen on 127.0.0.1, ports N, N+1, ..; free ports unless given
-  --json FILE         the report as JSON, too
-
-Exit code: 0 no discrepancy, 1 at least one, 2 wrong arguments, or the run proved nothing (too few requests met),
-130 stopped by Ctrl-C.
-";
-
 /// The program that does `task`, if one does.
 pub(crate) fn find(task: &str) -> Option<&'static Program> {
     PROGRAMS.iter().find(|program| program.task == task)
@@ -126,11 +99,11 @@ impl Program {
             By::Package { folder, .. } if !programs::root().join(folder).join("Cargo.toml").exists() => {
                 return Err(format!("{} is yet to come: this version has no folder {folder}", self.task));
             }
-            By::Package { package, release, role, .. } => {
+            By::Package { package, release, .. } => {
                 let mut cargo = programs::cargo();
                 cargo.args(["run", "--quiet", "--package", package, "--manifest-path"]);
                 cargo.arg(programs::root().join("Cargo.toml"));
-                cargo.args(release.then_some("--release")).arg("--").args(role);
+                cargo.args(release.then_some("--release")).arg("--");
                 cargo
             }
         };
@@ -166,7 +139,6 @@ mod tests {
         ("conformance", "suite/src/options.rs"),
         ("torture", "suite/src/torture.rs"),
         ("bench", "benches/src/options.rs"),
-        ("demo", "examples/checkout/src/demo/options.rs"),
     ];
 
     #[test]

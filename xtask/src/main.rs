@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask <task>`. Thin on purpose, so that it is compiled in seconds: what needs the
 //! libraries is a program of its own, which a task starts through cargo.
 
+mod demo;
 mod hand_on;
 mod programs;
 mod servers;
@@ -14,7 +15,7 @@ const HELP: &str = "\
 cargo xtask <task> [options]
 
   test         everything that has to pass: format, lints, documentation, tests, conformance, mutants, examples, tidy
-  demo         a running service, three instances of it, under load, with an audit of the result
+  demo         a running service, instances of which are killed and frozen, on a page, with an audit of the result
   conformance  the contract, sentence by sentence, on a backend; --mutants shows that the suite notices a lie
   torture      locks under contention, releases aimed at their own expiry; --drops drops every future at every poll
   bench        the figures, as ratios to what else there is
@@ -54,6 +55,7 @@ fn run() -> Result<ExitCode, Problem> {
         }
         "test" => test::run(parser),
         "tidy" => tidy::run(parser),
+        "demo" => demo::run(parser),
         task => match hand_on::find(task) {
             Some(program) => program.run(parser),
             None => Err(format!("no task is called {task:?}\n\n{HELP}")),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,30 +15,51 @@ use concurrency_core::{
 /// Leases by namespace and name.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
-    held: Arc<Mutex<Table>>,
+    table: Arc<Mutex<Table>>,
 }
 
-/// Namespace and name; token and local deadline.
-type Table = BTreeMap<(String, String), (FencingToken, BootInstant)>;
+#[derive(Debug, Default)]
+struct Table {
+    /// Namespace and name; token and local deadline.
+    held: BTreeMap<(String, String), (FencingToken, BootInstant)>,
+    /// Name and token, since they were told last.
+    granted: Vec<(String, FencingToken)>,
+}
+
+/// The most grants that are remembered until they are told.
+const GRANTED: usize = 1000;
 
 impl Leases {
     /// Those that are held now: namespace, name and token.
     #[must_use]
     pub fn now(&self) -> Vec<(String, String, FencingToken)> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, (_, deadline)| !deadline.has_passed());
-        held.iter().map(|((namespace, name), (token, _))| (namespace.clone(), name.clone(), *token)).collect()
+        let mut table = self.table();
+        table.held.retain(|_, (_, deadline)| !deadline.has_passed());
+        table.held.iter().map(|((namespace, name), (token, _))| (namespace.clone(), name.clone(), *token)).collect()
+    }
+
+    /// What was granted since this was asked last: name and token.
+    #[must_use]
+    pub fn granted(&self) -> Vec<(String, FencingToken)> {
+        std::mem::take(&mut self.table().granted)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, namespace: &str, lease: &Lease) {
         let key = (namespace.to_owned(), lease.key().to_owned());
         let held = (lease.fencing_token(), lease.deadline());
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key, held);
+        let mut table = self.table();
+        let before = table.held.insert(key, held);
+        if before.is_none_or(|(token, _)| token != held.0) && table.granted.len() < GRANTED {
+            table.granted.push((lease.key().to_owned(), held.0));
+        }
     }
 
     fn forget(&self, namespace: &str, name: &str) {
-        let key = (namespace.to_owned(), name.to_owned());
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.table().held.remove(&(namespace.to_owned(), name.to_owned()));
     }
 }
 
