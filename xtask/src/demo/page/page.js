@@ -48,11 +48,11 @@ function showInstance(one, ended) {
   box.className = `card ${one.state}`;
   const wait = one.restarts_in === null ? "" : `, back in ${one.restarts_in.toFixed(1)} s`;
   box.querySelector(".state").textContent = ended ? "stopped" : one.state + (one.state === "dead" ? wait : "");
-  box.querySelector(".process").textContent = `process ${one.process}, the ${nth(one.life)}; ${one.address}`;
+  box.querySelector(".process").textContent = `its ${nth(one.life)} process, ${one.process}, at ${one.address}`;
   box.querySelector(".did").textContent =
-    `placed ${grouped(one.placed)}, charged ${grouped(one.charged)}, found charged ${grouped(one.found)}, settled ${grouped(one.settled)}`;
+    `orders: ${grouped(one.placed)} placed, ${grouped(one.charged)} charged, ${grouped(one.settled)} settled`;
   box.querySelector(".holds").textContent =
-    `cache ${grouped(one.hits)} hits; holds ${grouped(one.holds)} locks${one.projects ? "; keeps the totals" : ""}`;
+    `holds ${grouped(one.holds)} locks${one.projects ? ", keeps the totals" : ""}; ${grouped(one.found)} found charged`;
   const can = { kill: ["serving", "frozen"], freeze: ["serving"], restart: ["serving", "frozen", "dead"] };
   for (const button of box.querySelectorAll("button")) {
     button.disabled = ended || !can[button.dataset.button].includes(one.state);
@@ -148,7 +148,7 @@ function show(state) {
   showIncidents(state.incidents);
   at("evidence").replaceChildren(...state.evidence.map((one) =>
     make("li", `${one.what}: ${grouped(one.have)}${one.have < one.need ? ` of ${one.need}` : ""}`, { class: one.have < one.need ? "" : "enough" })));
-  at("states").replaceChildren(...Object.entries(state.states).flatMap(([what, n]) => [make("dt", what), make("dd", grouped(n))]));
+  at("states").replaceChildren(...["placed", "charged", "settled"].flatMap((what) => [make("dt", what), make("dd", grouped(state.states[what]))]));
   at("cache").textContent = `${grouped(state.cache.hits)} hits, ${grouped(state.cache.loads)} loads from the slow catalogue`;
   rows("locks", state.locks.map((lock) => [cut(lock.name), holder(lock), lock.token, `${(lock.remaining / 1000).toFixed(1)} s`]));
   rows("tail", (state.tail ?? []).map((one) => [one.position.replace(/^0+/, "").slice(-9), one.order.slice(0, 6), one.type, one.what]));
