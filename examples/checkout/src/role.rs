@@ -24,7 +24,7 @@ checkout ledger   --file FILE [--break fence]
 checkout open     --url URL --orders N
 checkout instance --url URL --ledger ADDRESS --number N [--port N] [--lease-ms N] [--break lock|stock|events]
 checkout watch    --url URL --ledger ADDRESS
-checkout clients  --addresses ADDRESS,.. --answers FILE --orders N --pace N --clients N --seed N
+checkout clients  --addresses ADDRESS,.. --answers FILE --orders N --pace N --clients N --seed N --patience-ms N
 checkout audit    --url URL --ledger FILE --answers FILE
 
 All but the first are started by `cargo xtask demo`, speak JSON lines, and end when their standard input does.

@@ -162,11 +162,6 @@ impl Process {
     pub(super) fn wait(&mut self) -> String {
         self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
     }
-
-    /// Whether it ended well, once it has said its last word.
-    pub(super) fn ended_well(&mut self) -> bool {
-        self.child.wait().is_ok_and(|status| status.success())
-    }
 }
 
 impl Drop for Process {

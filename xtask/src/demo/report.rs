@@ -126,7 +126,7 @@ impl Report<'_> {
                 None => writeln!(text, "{what:<11} {holds}: ok")?,
                 Some((first, [])) => writeln!(text, "{what:<11} WRONG: {first}")?,
                 Some((first, more)) => {
-                    writeln!(text, "{what:<11} WRONG: {first}; and {} more", grouped(more.len() as u64))?
+                    writeln!(text, "{what:<11} WRONG: {first}; and {} more", grouped(more.len() as u64))?;
                 }
             }
         }

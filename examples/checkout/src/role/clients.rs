@@ -18,14 +18,13 @@ use crate::{
     model::Receipt,
 };
 
-/// How long a customer waits for an answer before asking another instance: well below what a frozen one takes.
-const PATIENCE: Duration = Duration::from_millis(1000);
 /// How often they say how far they are.
 const EVERY: Duration = Duration::from_millis(150);
 /// The most contradictions that are told.
 const WRONG_TOLD: usize = 100;
 
-/// Orders until so many are accepted, or until it is told to stop. What was accepted goes into a file, a receipt a line.
+/// Orders until so many are accepted, or until it is told to stop. What was accepted goes into a file, a receipt a line. Who
+/// gets no answer for `--patience-ms`, which should be well below what a frozen instance takes, asks another instance.
 pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
     let addresses: Result<Vec<SocketAddr>, _> = arguments.text("addresses")?.split(',').map(str::parse).collect();
     let addresses = addresses.map_err(|why| format!("--addresses: {why}"))?;
@@ -40,12 +39,13 @@ pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
         instances: addresses.len(),
         ..Options::default()
     };
+    let patience = Duration::from_millis(arguments.value("patience-ms")?);
     let (stop, stopped) = watch::channel(false);
     let mut heard = hear();
     let progress = Progress::default();
     let driving = {
         let progress = progress.clone();
-        tokio::spawn(async move { driver::drive(&addresses, &options, PATIENCE, &progress, &stopped).await })
+        tokio::spawn(async move { driver::drive(&addresses, &options, patience, &progress, &stopped).await })
     };
     tokio::pin!(driving);
     let start = BootInstant::now();

@@ -229,12 +229,11 @@ impl Supervisor {
             let served = match who {
                 Who::Customers => self.ordered.is_some(),
                 Who::Ledger | Who::Onlooker => self.closing,
-                _ => true,
+                Who::Opener => self.ready.contains(&who),
+                Who::Auditor | Who::Instance(_) => self.world.audit.is_some(),
             };
-            if !served || !process.ended_well() {
-                return Err(format!("{who} ended by itself: {}", process.wait()).into());
-            }
-            return Ok(());
+            // What a process that fails has to say, it has said on the standard error.
+            return if served { Ok(()) } else { Err(format!("{who} failed: {}", process.wait()).into()) };
         };
         let now = self.world.now;
         self.last_fault = now;

@@ -81,8 +81,8 @@ impl Supervisor {
         }
         let orders = self.options.orders.to_string();
         self.start(Who::Opener, 0, &[("url", self.url.clone()), ("orders", orders)])?;
-        if !self.until(READY, |run| !run.processes.contains_key(&Who::Opener))? || !self.ready.contains(&Who::Opener) {
-            return Err("the shop could not be opened".to_owned().into());
+        if !self.until(READY, |run| !run.processes.contains_key(&Who::Opener))? {
+            return Err("the backend does not answer".to_owned().into());
         }
         for number in 1..=self.options.instances {
             self.start_instance(number)?;
@@ -105,6 +105,7 @@ impl Supervisor {
             ("pace", self.options.pace.to_string()),
             ("clients", self.options.clients.to_string()),
             ("seed", self.seed.to_string()),
+            ("patience-ms", (self.options.lease / 2).as_millis().to_string()),
         ];
         self.start(Who::Customers, 0, &arguments)?;
         self.aims = Some(Aims::new(self.options.lease, self.clock.elapsed()));

@@ -1,0 +1,158 @@
+//! The demo's supervisor as somebody at a terminal sees it, with a service that does little.
+#![cfg(unix)]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// A folder with a service in it, gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// The service is this script of the shell.
+    fn new(name: &str, service: &str) -> Self {
+        let folder = env::temp_dir().join(format!("demo-test-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("service");
+        fs::write(&path, format!("#!/bin/sh\n{service}")).expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
+        Self(folder)
+    }
+
+    fn demo(&self) -> Command {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        demo.args(["demo", "--url", "sqlite:never.db", "--service"]).arg(self.0.join("service"));
+        // Its own temporary files go where this test can see what is left over.
+        demo.env("TMPDIR", &self.0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        demo
+    }
+
+    fn left_over(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("the folder").flatten();
+        entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.starts_with("concurrency-demo"))
+            .collect()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Asks again and again, for at most ten seconds.
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if there() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not come");
+}
+
+#[test]
+fn a_service_that_is_not_there_is_named() {
+    let scratch = Scratch::new("missing", "");
+    fs::remove_file(scratch.0.join("service")).expect("it was there");
+    let output = scratch.demo().output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("--service") && errors(&output).contains("No such file"), "{}", errors(&output));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let scratch = Scratch::new("port", "");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let output = scratch.demo().args(["--port", &port.to_string()]).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains(&format!("port {port} of 127.0.0.1 cannot be had")), "{}", errors(&output));
+}
+
+#[test]
+fn a_process_that_fails_ends_the_run_and_is_named() {
+    let scratch = Scratch::new("fails", "echo 'the disk is full' >&2; exit 3");
+    let output = scratch.demo().output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let said = errors(&output);
+    assert!(said.contains("the disk is full") && said.contains("the ledger failed: exit status: 3"), "{said}");
+    assert!(said.contains("nothing was judged"), "{said}");
+    assert_eq!(scratch.left_over(), [""; 0]);
+}
+
+/// A ledger that is ready and waits, and a shop that takes for ever to open; both leave their numbers behind.
+const WAITS: &str = r#"
+cd "$(dirname "$0")"
+[ "$1" = ledger ] && echo '{"say":"ready","address":"127.0.0.1:9"}'
+echo $$ > "$1.id"
+read line
+"#;
+
+fn waiting(scratch: &Scratch) -> (Child, Vec<Pid>) {
+    let mut demo = scratch.demo().spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(demo.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("the page of this run: http://127.0.0.1:"), "{line}");
+    let id = |role: &str| {
+        let path = scratch.0.join(format!("{role}.id"));
+        wait_for(role, || fs::read_to_string(&path).is_ok_and(|id| id.ends_with('\n')));
+        let id = fs::read_to_string(path).expect("it is there").trim().parse().expect("a number");
+        Pid::from_raw(id).expect("not zero")
+    };
+    let processes = vec![id("ledger"), id("open")];
+    (demo, processes)
+}
+
+fn signal(demo: &Child, signal: Signal) {
+    kill_process(Pid::from_child(demo), signal).expect("it runs");
+}
+
+#[test]
+fn ctrl_c_ends_everything_and_leaves_nothing() {
+    let scratch = Scratch::new("ctrl-c", WAITS);
+    let (mut demo, processes) = waiting(&scratch);
+    signal(&demo, Signal::INT);
+    assert_eq!(demo.wait().expect("it ends").code(), Some(130));
+    let mut said = String::new();
+    demo.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert!(said.contains("stopped; nothing was judged"), "{said}");
+    for process in processes {
+        assert!(test_kill_process(process).is_err(), "it has ended");
+    }
+    assert_eq!(scratch.left_over(), [""; 0]);
+}
+
+#[test]
+fn no_process_outlives_a_supervisor_that_is_killed() {
+    let scratch = Scratch::new("killed", WAITS);
+    let (mut demo, processes) = waiting(&scratch);
+    demo.kill().expect("it runs");
+    demo.wait().expect("it ends");
+    for process in processes {
+        wait_for("their end", || is_gone(process));
+    }
+}
+
+/// Ended, whether or not somebody has collected it yet.
+fn is_gone(process: Pid) -> bool {
+    let stat = Path::new("/proc").join(process.as_raw_nonzero().to_string()).join("stat");
+    let zombie =
+        fs::read_to_string(stat).is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')));
+    zombie || test_kill_process(process).is_err()
+}
