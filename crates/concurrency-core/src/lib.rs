@@ -25,10 +25,7 @@
 //!
 //! // Lock: a lease, renewed while the work goes on. Its token stops a holder that was paused for too long.
 //! let locks = Locks::new(backend.lock("jobs")?);
-//! let stocktaking = |token| {
-//!     let stock = stock.clone();
-//!     async move { stock.save("apples", &5, SaveOptions::new().fenced_by(token)).await }
-//! };
+//! let stocktaking = |token| stock.save("apples", &5, SaveOptions::new().fenced_by(token));
 //! locks.run("stocktaking", LockOptions::new(), stocktaking).await?;
 //!
 //! // Events: a history under an expected version, and everything in one order for those who follow.

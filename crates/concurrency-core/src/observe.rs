@@ -38,6 +38,9 @@ pub const EVENT_PROJECT_RESTARTED: &str = "event.project.restarted";
 /// The event that a projection drops its rows to be built again, with its name.
 pub const EVENT_PROJECT_REBUILT: &str = "event.project.rebuilt";
 
+/// The event that a projection's lock could not be released and will lapse, with its name and the error.
+pub const EVENT_PROJECT_UNRELEASED: &str = "event.project.unreleased";
+
 /// The event that a guard was granted its lock, with key, fencing token and the milliseconds it took.
 pub const LOCK_GRANTED: &str = "lock.granted";
 /// The event that a guard lost its lease, with key and fencing token.

@@ -1,7 +1,8 @@
 //! Every public async method of the four traits and of the companions, as a call to be dropped.
 //!
 //! Not here, since nothing of this version implements it: `StateTransaction`, and `TypedTransaction` over it. The methods of
-//! `Rows` are called by the projector's.
+//! `Rows` are called by the projector's. `connect`, `Backend::health` and `Backend::close` of memory end at their first poll, so
+//! that there is nothing to drop.
 
 use std::sync::Arc;
 

@@ -55,7 +55,7 @@ impl Projector {
         let ended = guard.run(self.work(token, until).instrument(span)).await;
         if let Err(error) = guard.release().await {
             // What was committed is committed; the lease lapses.
-            tracing::debug!(target: observe::EVENT, name, %error, "lock not released");
+            tracing::debug!(name: observe::EVENT_PROJECT_UNRELEASED, target: observe::EVENT, name, %error);
         }
         ended
     }
