@@ -23,10 +23,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`, `Timeout`, `Unauthorized`, `Incompatible`; `Closed` after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
     async fn health(&self) -> Result<()>;
 
     /// Releases held locks, except those that were left to run out, and ends background tasks and connections. Later calls
     /// give `Closed`. Closing twice is fine.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, later calls give `Closed` or not yet; what is still held lapses. Calling it again is fine.
     async fn close(&self);
 
     /// The state store of a namespace.
@@ -112,6 +118,9 @@ pub type Connecting = for<'u> fn(&'u str) -> Boxed<'u, Result<Arc<dyn Backend>>>
 ///
 /// # Errors
 /// `InvalidArgument` for a scheme that no connector has, and those of connecting.
+///
+/// # Cancel safety
+/// Dropping the future leaves nothing behind.
 pub async fn connect(url: &str, connectors: &[Connector]) -> Result<Arc<dyn Backend>> {
     let (scheme, _) = url.split_once(':').ok_or_else(|| Error::invalid("URL", "it has no scheme"))?;
     let known = |connector: &&Connector| connector.schemes.contains(&scheme);

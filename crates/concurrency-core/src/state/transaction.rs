@@ -14,6 +14,9 @@ use crate::{DeleteOptions, FencingToken, KeyPage, ListQuery, Result, Save, SaveO
 /// # Errors of every method
 /// Those of the [`StateStore`](crate::StateStore) method of the same name, and `TransactionAborted` where the server gave
 /// the transaction up: then the only way on is the caller's rollback.
+///
+/// # Cancel safety of every method
+/// A statement whose future was dropped has taken effect in the transaction or not: roll it back.
 #[async_trait]
 pub trait StateTransaction: Send {
     /// The live value under `key`, as this transaction sees it.

@@ -220,6 +220,9 @@ pub struct StateCounts {
 
 /// A [`TypedState`] inside the caller's transaction: see [`StateTransaction`]. There is no `update` here, because nothing is
 /// repeated inside a transaction.
+///
+/// # Cancel safety of every method
+/// A statement whose future was dropped has taken effect in the transaction or not: roll it back.
 pub struct TypedTransaction<'t, T> {
     transaction: &'t mut dyn StateTransaction,
     codec: Codec,

@@ -50,6 +50,9 @@ impl Rows {
     ///
     /// # Errors
     /// `InvalidKey`; `Decode` where it is not a `T`; those of [`StateStore::load`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
     pub async fn load<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.load_bytes(key).await?.map(|bytes| self.codec.decode(&bytes)).transpose()
     }
@@ -66,6 +69,9 @@ impl Rows {
     ///
     /// # Errors
     /// Those of [`load`](Self::load) and [`save`](Self::save).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the row is as it was.
     pub async fn update<T: Serialize + DeserializeOwned>(
         &mut self,
         key: &str,
@@ -89,6 +95,9 @@ impl Rows {
     ///
     /// # Errors
     /// `InvalidKey`; those of [`StateStore::load`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
     pub async fn load_bytes(&self, key: &str) -> Result<Option<Bytes>> {
         let key = self.key(key)?;
         if let Some(changed) = self.pending.get(&key).or_else(|| self.accepted.get(&key)) {
