@@ -45,8 +45,8 @@ pub use self::{
     transaction::SqliteTransaction,
 };
 
-/// One client of one SQLite file: a writing thread, a few reading ones, and up to twelve connections, whatever the number of
-/// components. Clones are the same client; a process needs one per file.
+/// One client of one SQLite file: a writing thread, `reader_threads` reading ones, and at most seven connections more than those,
+/// whatever the number of components. Clones are the same client; a process needs one per file.
 ///
 /// Several clients of one file in one process are as several processes are: correct, but each with a writer of its own.
 #[derive(Debug, Clone)]

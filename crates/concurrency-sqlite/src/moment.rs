@@ -1,6 +1,6 @@
 //! Time: the wall clock of the host as SQLite reads it, and what tells one boot of the machine from another.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use concurrency_core::Ttl;
 use rusqlite::Connection;
@@ -23,10 +23,9 @@ pub(crate) fn deadline(now: Millis, ttl: Ttl) -> Millis {
     now.saturating_add_unsigned(ttl.as_millis()).saturating_add(1)
 }
 
-/// What is left until a deadline: never more than the TTL was, never nothing for what is live.
-pub(crate) fn remaining(deadline: Millis, now: Millis) -> std::time::Duration {
-    let millis = u64::try_from(deadline.saturating_sub(now) - 1).unwrap_or(0);
-    std::time::Duration::from_millis(millis.max(1))
+/// What is left until a deadline, rounded up: up to a millisecond more than the TTL was, never nothing for what is live.
+pub(crate) fn remaining(deadline: Millis, now: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(deadline.saturating_sub(now)).unwrap_or(0))
 }
 
 /// What tells this boot of the machine from all others: the boot clock counts from there, so that an instant of it is stored
@@ -48,17 +47,16 @@ fn parse(uuid: &str) -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn nothing_ends_early_and_nothing_shows_more_than_it_was_given() {
+    fn nothing_ends_early_nor_shows_less_than_is_left() {
         let ttl = Ttl::new(Duration::from_millis(5)).unwrap();
         // Written at 10.9 ms, which reads as 10: live until 15.9 at least, so at 15 it is.
         assert!(15 < deadline(10, ttl));
-        assert_eq!(remaining(deadline(10, ttl), 10), Duration::from_millis(5));
+        assert_eq!(remaining(deadline(10, ttl), 10), Duration::from_millis(6));
         assert_eq!(remaining(deadline(10, ttl), 15), Duration::from_millis(1));
+        assert_eq!(remaining(deadline(10, ttl), 17), Duration::ZERO);
     }
 
     #[test]

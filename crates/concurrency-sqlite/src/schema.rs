@@ -162,6 +162,59 @@ mod tests {
         assert_eq!(found(&connection, 2).unwrap(), Found::Empty);
     }
 
+    const CRASHING: &str = "CONCURRENCY_SQLITE_CRASHING";
+
+    /// Many steps, so that a kill meets them in the middle.
+    fn migrate_for_long(connection: &mut Connection) {
+        let statements: Vec<String> = (0..2000).map(|n| format!("CREATE TABLE t{n} (x)")).collect();
+        let statements: Vec<&str> = statements.iter().map(|statement| &**statement).collect();
+        migrate_by(connection, &[&statements]).unwrap();
+    }
+
+    /// The process that the next test kills.
+    #[test]
+    fn a_process_that_migrates() {
+        let Some(path) = std::env::var_os(CRASHING) else { return };
+        let mut connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        println!("begins");
+        migrate_for_long(&mut connection);
+    }
+
+    #[test]
+    fn a_crash_in_the_middle_leaves_the_file_as_it_was() {
+        use std::io::{BufRead, BufReader};
+
+        let (mut crashed, mut tries) = (0, 0_u32);
+        while crashed < 5 {
+            tries += 1;
+            assert!(tries < 200, "{crashed} of {tries} met the migration in its middle");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "schema::tests::a_process_that_migrates", "--nocapture"])
+                .env(CRASHING, &path)
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            assert!(lines.map_while(Result::ok).any(|line| line.ends_with("begins")), "the child has begun");
+            std::thread::sleep(concurrency_core::random::up_to(std::time::Duration::from_millis(20)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let mut connection = Connection::open(&path).unwrap();
+            match found(&connection, 1).unwrap() {
+                Found::Empty => crashed += 1,
+                Found::Ours(1) => {}
+                other => panic!("{other:?}"),
+            }
+            // Whoever comes next finds nothing in its way.
+            migrate_for_long(&mut connection);
+            let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0));
+            assert_eq!(tables, Ok(2000));
+        }
+    }
+
     #[test]
     fn newer_and_foreign_files_are_refused() {
         let mut newer = memory();

@@ -7,6 +7,7 @@ use std::{
 
 use concurrency_core::{Error, Result};
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 
 use crate::{Sqlite, SqliteState, SqliteStateTransaction, connection::Database};
 
@@ -21,7 +22,7 @@ impl SqliteTransaction<'_> {
     /// The connection, for the caller's own statements and tables. Its errors become ours by [`sql_error`](crate::sql_error).
     ///
     /// The transaction is open already, and ended when the closure returns: `BEGIN`, `COMMIT` and `ROLLBACK` are not for the
-    /// closure (savepoints are). Table names that begin with `concurrency_`, `application_id` and `user_version` are ours.
+    /// closure (savepoints are). The connection is kept for later transactions, with its pragmas and temporary tables. Table names that begin with `concurrency_`, `application_id` and `user_version` are ours.
     #[must_use]
     pub fn sql(&self) -> &Connection {
         self.connection
@@ -87,7 +88,10 @@ impl Sqlite {
     {
         let limit = self.config.of("").operation_timeout;
         let database = self.database.clone();
+        // So that whoever waits for a timer or a socket is refused, where without a runtime it would panic.
+        let runtime = Handle::try_current().ok();
         let run = move |connection: &mut Connection| {
+            let _inside = runtime.as_ref().map(Handle::enter);
             let mut transaction = SqliteTransaction { connection, database: &database };
             match pin!(work(&mut transaction)).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(done) => done,

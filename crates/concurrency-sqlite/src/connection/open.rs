@@ -23,11 +23,12 @@ const WRITER_CACHE: i64 = 16 << 10;
 pub(super) fn first(file: &File, deadline: BootInstant) -> Result<Connection> {
     file.check_path()?;
     let mut connection = connect(file)?;
-    // Before anything is changed: the file may be somebody else's.
-    schema::look(&connection)?;
+    // SQLite falls back to it silently.
     if connection.is_readonly(MAIN_DB).map_err(opening_error)? {
         return Err(unavailable());
     }
+    // Before anything is changed: the file may be somebody else's.
+    schema::look(&connection)?;
     share(&connection, deadline)?;
     file.remember()?;
     writing(&connection, file).map_err(Error::from)?;
@@ -93,4 +94,24 @@ fn writing(connection: &Connection, file: &File) -> Result<(), Fault> {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_processes_cannot_share_a_log_the_file_system_is_incompatible() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        // SQLite's own layers for file systems without shared memory or locks.
+        for layer in ["unix-dotfile", "unix-none"] {
+            let path = folder.path().join(layer);
+            let connection = Connection::open_with_flags_and_vfs(path, flags, layer).unwrap();
+            let refused = share(&connection, BootInstant::now()).unwrap_err();
+            assert!(matches!(refused, Error::Incompatible { what: "file system", .. }), "{layer}: {refused:?}");
+        }
+        let memory = Connection::open_in_memory().unwrap();
+        assert!(matches!(share(&memory, BootInstant::now()), Err(Error::Incompatible { .. })));
+    }
 }
