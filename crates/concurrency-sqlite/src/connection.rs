@@ -199,7 +199,6 @@ impl Database {
     }
 
     /// Wakes after commits of anybody, this client included: a hint to look again.
-    #[allow(dead_code, reason = "for the lock, the cache and the event store")]
     pub(crate) fn commits(&self) -> Commits {
         self.inner.pulse.subscribe()
     }

@@ -24,6 +24,7 @@
 mod config;
 mod connection;
 mod error;
+mod event;
 mod moment;
 mod schema;
 mod state;
@@ -36,11 +37,13 @@ use concurrency_core::{
     Backend, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
 };
 pub use rusqlite;
+use tokio::sync::Notify;
 
 use self::{config::NamespaceConfig, connection::Database};
 pub use self::{
     config::SqliteConfig,
     error::sql_error,
+    event::{SqliteEvents, SqliteEventsTransaction},
     state::{SqliteState, SqliteStateTransaction},
     transaction::SqliteTransaction,
 };
@@ -53,6 +56,8 @@ pub use self::{
 pub struct Sqlite {
     config: Arc<SqliteConfig>,
     database: Database,
+    /// Tells those who wait for events of this client's own appends.
+    appended: Arc<Notify>,
 }
 
 impl Sqlite {
@@ -79,7 +84,7 @@ impl Sqlite {
     pub async fn connect(config: SqliteConfig) -> Result<Self> {
         config.check()?;
         let database = Database::open(&config, config.of("").operation_timeout).await?;
-        Ok(Self { config: Arc::new(config), database })
+        Ok(Self { config: Arc::new(config), database, appended: Arc::default() })
     }
 
     /// As [`Backend::state_store`], the type itself, which [`transaction`](Self::transaction) takes.
@@ -89,6 +94,15 @@ impl Sqlite {
     pub fn state_store(&self, namespace: &str) -> Result<Arc<SqliteState>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(SqliteState::new(self.database.clone(), namespace, config)))
+    }
+
+    /// As [`Backend::event_store`], the type itself, which [`transaction`](Self::transaction) takes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn event_store(&self, namespace: &str) -> Result<Arc<SqliteEvents>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(SqliteEvents::new(self.database.clone(), Arc::clone(&self.appended), namespace, config)))
     }
 
     /// What every component is made of.
@@ -108,7 +122,12 @@ impl Backend for Sqlite {
 
     fn capabilities(&self) -> Capabilities {
         let config = self.config.of("");
-        Capabilities { state: Some(SqliteState::capabilities_under(&config)), cache: None, lock: None, events: None }
+        Capabilities {
+            state: Some(SqliteState::capabilities_under(&config)),
+            cache: None,
+            lock: None,
+            events: Some(SqliteEvents::capabilities_under(&config)),
+        }
     }
 
     async fn health(&self) -> Result<()> {
@@ -131,7 +150,7 @@ impl Backend for Sqlite {
         Err(Error::unsupported("lock"))
     }
 
-    fn event_store(&self, _: &str) -> Result<Arc<dyn EventStore>> {
-        Err(Error::unsupported("event store"))
+    fn event_store(&self, namespace: &str) -> Result<Arc<dyn EventStore>> {
+        Ok(self.event_store(namespace)?)
     }
 }

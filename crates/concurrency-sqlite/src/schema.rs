@@ -15,7 +15,7 @@ use crate::error::{Fault, opening_error};
 const APPLICATION: i32 = 0x636f_6e63;
 
 /// What each version adds to the one before. The first is that of an empty file; released ones never change.
-const MIGRATIONS: &[&[&str]] = &[&[include_str!("schema/state.sql")]];
+const MIGRATIONS: &[&[&str]] = &[&[include_str!("schema/state.sql"), include_str!("schema/event.sql")]];
 
 /// How expired rows are found and removed: garbage collection, never semantics.
 #[derive(Debug)]
@@ -37,14 +37,41 @@ impl Sweep {
             ),
         }
     }
+
+    /// Of what was truncated: the events, and then the marks of streams that have none of them left.
+    fn of_truncated_events() -> [Self; 2] {
+        /// A transaction does not remove more, so that large events do not hold the file for long.
+        const BYTES: u32 = 16 << 20;
+        // Whatever the time.
+        let is_needed =
+            "SELECT ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM concurrency_event_streams WHERE swept < first)";
+        let truncated = "SELECT event.position, length(data) + length(metadata) AS size \
+            FROM concurrency_event_streams stream \
+            CROSS JOIN concurrency_events event ON event.stream = stream.number AND event.version < stream.first \
+            WHERE stream.swept < stream.first LIMIT ?2";
+        let events = format!(
+            "DELETE FROM concurrency_events WHERE position IN (SELECT position FROM (SELECT position, \
+            sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM ({truncated})) WHERE before < {BYTES})"
+        );
+        let streams = "UPDATE concurrency_event_streams SET swept = first WHERE number IN (\
+            SELECT number FROM concurrency_event_streams stream WHERE swept < first AND NOT EXISTS \
+            (SELECT 1 FROM concurrency_events event WHERE event.stream = stream.number AND version < first) LIMIT ?2)";
+        [
+            Self { is_needed: is_needed.to_owned(), remove: events },
+            Self { is_needed: is_needed.to_owned(), remove: streams.to_owned() },
+        ]
+    }
 }
 
-/// The tables with rows that expire by the wall clock.
+/// The tables with rows that nobody is owed any more.
 pub(crate) static SWEEPS: LazyLock<Vec<Sweep>> = LazyLock::new(|| {
-    vec![
+    let mut sweeps = vec![
         Sweep::of("concurrency_state", "namespace, key", "expires"),
         Sweep::of("concurrency_state_marks", "namespace, key", "until"),
-    ]
+        Sweep::of("concurrency_event_appends", "stream, append_id", "until"),
+    ];
+    sweeps.extend(Sweep::of_truncated_events());
+    sweeps
 });
 
 /// What a file is, before anything of it was changed.

@@ -5,11 +5,15 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use concurrency_core::{Error, Result};
+use concurrency_core::{Error, Result, Source};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
-use crate::{Sqlite, SqliteState, SqliteStateTransaction, connection::Database};
+use crate::{
+    Sqlite, SqliteEvents, SqliteEventsTransaction, SqliteState, SqliteStateTransaction,
+    connection::Database,
+    error::{Fault, sql_error},
+};
 
 /// A transaction that is open while the closure of [`Sqlite::transaction`] runs.
 #[derive(Debug)]
@@ -35,6 +39,35 @@ impl SqliteTransaction<'_> {
     pub fn state(&mut self, store: &SqliteState) -> Result<SqliteStateTransaction<'_>> {
         SqliteStateTransaction::new(self.connection, self.database, store)
     }
+
+    /// The operations of `store` inside this transaction.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the store of another client.
+    pub fn events(&mut self, store: &SqliteEvents) -> Result<SqliteEventsTransaction<'_>> {
+        SqliteEventsTransaction::new(self.connection, self.database, store)
+    }
+}
+
+/// Runs `work` as one step of an open transaction: what it began is undone if it fails in the middle, and the transaction goes
+/// on. What it refuses before it begins anything needs no undoing.
+pub(crate) fn step<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T> {
+    if connection.is_autocommit() {
+        return Err(Error::TransactionAborted { source: None });
+    }
+    let execute = |sql: &str| connection.prepare_cached(sql).and_then(|mut step| step.execute(()));
+    execute("SAVEPOINT step").map_err(sql_error)?;
+    let done = work(connection);
+    if connection.is_autocommit() {
+        // SQLite gave it up, as it may where the disk is full.
+        let source = done.err().map(|fault| Source::new(Error::from(fault)));
+        return Err(Error::TransactionAborted { source });
+    }
+    if matches!(done, Err(Fault::Driver(_))) {
+        execute("ROLLBACK TO step").map_err(sql_error)?;
+    }
+    execute("RELEASE step").map_err(sql_error)?;
+    Ok(done?)
 }
 
 impl Sqlite {

@@ -3,8 +3,6 @@
 //! SQLite tells a connection by `PRAGMA data_version` whether others have changed the file; a look costs 3 microseconds. One
 //! thread looks, every 1 to 10 ms, and only while somebody waits.
 
-#![allow(dead_code, reason = "for the lock, the cache and the event store")]
-
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,

@@ -2,17 +2,14 @@
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Bytes, DeleteOptions, Error, FencingToken, KeyPage, ListQuery, Result, Save, SaveOptions, Source, State,
-    StateTransaction, Version, Write, check_batch_keys, check_commit, check_distinct_keys, check_key, check_keys,
-    check_save_batch, check_size,
+    Bytes, DeleteOptions, Error, FencingToken, KeyPage, ListQuery, Result, Save, SaveOptions, State, StateTransaction,
+    Version, Write, check_batch_keys, check_commit, check_distinct_keys, check_key, check_keys, check_save_batch,
+    check_size,
 };
 use rusqlite::Connection;
 
 use super::{Space, SqliteState, owned, table::Table};
-use crate::{
-    connection::Database,
-    error::{Fault, sql_error},
-};
+use crate::{connection::Database, error::Fault, transaction::step};
 
 /// A [`SqliteState`] inside a [`SqliteTransaction`](crate::SqliteTransaction): the same operations, seen and committed together
 /// with the caller's own SQL. None of them waits for anything.
@@ -34,25 +31,9 @@ impl<'t> SqliteStateTransaction<'t> {
         &self.store.space
     }
 
-    /// Runs `work` as one step: what it began is undone if it fails in the middle, and the transaction goes on.
+    /// Runs `work` as one step of the transaction.
     fn step<T>(&self, work: impl FnOnce(&Table<'_>) -> Result<T, Fault>) -> Result<T> {
-        let connection = &*self.connection;
-        if connection.is_autocommit() {
-            return Err(Error::TransactionAborted { source: None });
-        }
-        let execute = |sql: &str| connection.prepare_cached(sql).and_then(|mut step| step.execute(()));
-        execute("SAVEPOINT step").map_err(sql_error)?;
-        let done = self.space().table(connection).and_then(|table| work(&table));
-        if connection.is_autocommit() {
-            // SQLite gave it up, as it may where the disk is full.
-            let source = done.err().map(|fault| Source::new(Error::from(fault)));
-            return Err(Error::TransactionAborted { source });
-        }
-        if matches!(done, Err(Fault::Driver(_))) {
-            execute("ROLLBACK TO step").map_err(sql_error)?;
-        }
-        execute("RELEASE step").map_err(sql_error)?;
-        Ok(done?)
+        step(self.connection, |connection| work(&self.space().table(connection)?))
     }
 }
 
