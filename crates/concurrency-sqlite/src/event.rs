@@ -95,7 +95,7 @@ impl SqliteEvents {
     }
 
     /// Runs `work` on one snapshot of the file, on a reader's thread; it is told the namespace.
-    async fn read<T: Send + 'static>(
+    async fn snapshot<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &Space) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
@@ -111,7 +111,7 @@ impl SqliteEvents {
                 let more = move |connection: &Connection, space: &Space| {
                     read::is_more(connection, space.namespace.as_str(), after)
                 };
-                self.read(more).await
+                self.snapshot(more).await
             }
         }
     }
@@ -139,13 +139,13 @@ impl EventStore for SqliteEvents {
         self.database.check_open()?;
         check_key(stream)?;
         let (stream, parts) = (stream.to_owned(), query.into_parts()?);
-        self.read(move |connection, space| read::stream(connection, space.namespace.as_str(), &stream, parts)).await
+        self.snapshot(move |connection, space| read::stream(connection, space.namespace.as_str(), &stream, parts)).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Batch> {
         self.database.check_open()?;
         let limit = check_limit(limit)?;
-        self.read(move |connection, space| read::all(connection, space.namespace.as_str(), after, limit)).await
+        self.snapshot(move |connection, space| read::all(connection, space.namespace.as_str(), after, limit)).await
     }
 
     async fn changed(&self, after: Position) -> Result<()> {
@@ -172,7 +172,7 @@ impl EventStore for SqliteEvents {
         self.database.check_open()?;
         check_key(stream)?;
         let stream = stream.to_owned();
-        self.read(move |connection, space| space.table(connection)?.load_snapshot(&stream)).await
+        self.snapshot(move |connection, space| space.table(connection)?.load_snapshot(&stream)).await
     }
 
     async fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Result<()> {

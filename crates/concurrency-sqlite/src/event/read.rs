@@ -14,6 +14,29 @@ use crate::error::Fault;
 /// A page of the global order ends with the event that reaches this: a thousand of the largest would not fit into memory.
 const PAGE_BYTES: usize = 16 << 20;
 
+const STREAM: &str = "SELECT number, first, last FROM concurrency_event_streams \
+    WHERE log = (SELECT number FROM concurrency_event_logs WHERE namespace = ?1) AND name = ?2";
+
+const FORWARDS: &str = "SELECT version, position, id, recorded, type, metadata, data FROM concurrency_events \
+    WHERE stream = ?1 AND version BETWEEN ?2 AND ?3 ORDER BY version LIMIT ?4";
+
+const BACKWARDS: &str = "SELECT version, position, id, recorded, type, metadata, data FROM concurrency_events \
+    WHERE stream = ?1 AND version BETWEEN ?2 AND ?3 ORDER BY version DESC LIMIT ?4";
+
+const LOG: &str = "SELECT number, truncated, (SELECT last FROM concurrency_event_counter) \
+    FROM concurrency_event_logs WHERE namespace = ?1";
+
+// `CROSS JOIN` says which table comes first; truncated events stay on the disk for a while.
+const FOLLOWING: &str = "SELECT version, position, id, recorded, type, metadata, data, stream.number, name \
+    FROM concurrency_events event CROSS JOIN concurrency_event_streams stream ON stream.number = event.stream \
+    WHERE event.log = ?1 AND position > ?2 AND version >= first ORDER BY position LIMIT ?3";
+
+const MORE: &str = "SELECT EXISTS (SELECT 1 FROM concurrency_events \
+    WHERE log = (SELECT number FROM concurrency_event_logs WHERE namespace = ?1) AND position > ?2)";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[STREAM, FORWARDS, BACKWARDS, LOG, FOLLOWING, MORE];
+
 /// A stretch of one stream.
 pub(super) fn stream(
     connection: &Connection,
@@ -21,12 +44,6 @@ pub(super) fn stream(
     name: &str,
     parts: ReadParts,
 ) -> Result<StreamSlice, Fault> {
-    const STREAM: &str = "SELECT number, first, last FROM concurrency_event_streams \
-        WHERE log = (SELECT number FROM concurrency_event_logs WHERE namespace = ?1) AND name = ?2";
-    const FORWARDS: &str = "SELECT version, position, id, recorded, type, metadata, data FROM concurrency_events \
-        WHERE stream = ?1 AND version BETWEEN ?2 AND ?3 ORDER BY version LIMIT ?4";
-    const BACKWARDS: &str = "SELECT version, position, id, recorded, type, metadata, data FROM concurrency_events \
-        WHERE stream = ?1 AND version BETWEEN ?2 AND ?3 ORDER BY version DESC LIMIT ?4";
     let ReadParts { from, backwards, limit } = parts;
     let mut statement = connection.prepare_cached(STREAM)?;
     let found = statement.query_row((namespace, name.as_bytes()), |row| {
@@ -52,12 +69,6 @@ pub(super) fn stream(
 
 /// What follows a position.
 pub(super) fn all(connection: &Connection, namespace: &str, after: Position, limit: usize) -> Result<Batch, Fault> {
-    const LOG: &str = "SELECT number, truncated, (SELECT last FROM concurrency_event_counter) \
-        FROM concurrency_event_logs WHERE namespace = ?1";
-    // `CROSS JOIN` says which table comes first; truncated events stay on the disk for a while.
-    const FOLLOWING: &str = "SELECT version, position, id, recorded, type, metadata, data, stream.number, name \
-        FROM concurrency_events event CROSS JOIN concurrency_event_streams stream ON stream.number = event.stream \
-        WHERE event.log = ?1 AND position > ?2 AND version >= first ORDER BY position LIMIT ?3";
     let mut batch = Batch { events: Vec::new(), next: after, truncated: None };
     let mut statement = connection.prepare_cached(LOG)?;
     let log = statement.query_row([namespace], |row| {
@@ -90,8 +101,6 @@ pub(super) fn all(connection: &Connection, namespace: &str, after: Position, lim
 
 /// Whether there may be something behind a position: what was truncated counts as long as it is on the disk.
 pub(super) fn is_more(connection: &Connection, namespace: &str, after: Position) -> Result<bool, Fault> {
-    const MORE: &str = "SELECT EXISTS (SELECT 1 FROM concurrency_events \
-        WHERE log = (SELECT number FROM concurrency_event_logs WHERE namespace = ?1) AND position > ?2)";
     let mut statement = connection.prepare_cached(MORE)?;
     Ok(statement.query_row((namespace, stored(after)), |row| row.get(0))?)
 }

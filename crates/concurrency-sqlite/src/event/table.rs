@@ -14,6 +14,20 @@ use crate::{
     moment::{self, Millis},
 };
 
+const FIND: &str = "SELECT log.number, stream.number, first, last, token, until FROM concurrency_event_logs log \
+    LEFT JOIN concurrency_event_streams stream ON stream.log = log.number AND stream.name = ?2 \
+    WHERE log.namespace = ?1";
+
+const KNOWN: &str = "SELECT version, position, count, content FROM concurrency_events \
+    WHERE stream = ?1 AND append_id = ?2 \
+    UNION ALL SELECT first, position, count, content FROM concurrency_event_appends \
+    WHERE stream = ?1 AND append_id = ?2 AND until > ?3";
+
+const LAST_TRUNCATED: &str = "SELECT position FROM concurrency_events WHERE stream = ?1 AND version = ?2";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[FIND, KNOWN, LAST_TRUNCATED];
+
 /// The tables of one namespace at one instant, inside a transaction.
 #[derive(Debug)]
 pub(super) struct Table<'c> {
@@ -83,7 +97,6 @@ impl<'c> Table<'c> {
     /// Marks the events below `version` as truncated. The sweeper removes them from the disk, a few at a time: a million at once
     /// would hold the file for seconds.
     pub(super) fn truncate_before(&self, name: &str, version: u64) -> Result<(), Fault> {
-        const LAST_TRUNCATED: &str = "SELECT position FROM concurrency_events WHERE stream = ?1 AND version = ?2";
         const STREAM: &str = "UPDATE concurrency_event_streams SET first = ?2 WHERE number = ?1";
         const LOG: &str =
             "UPDATE concurrency_event_logs SET truncated = max(ifnull(truncated, 0), ?2) WHERE number = ?1";
@@ -127,9 +140,6 @@ impl<'c> Table<'c> {
     }
 
     fn find(&self, name: &str) -> Result<Found, Fault> {
-        const FIND: &str = "SELECT log.number, stream.number, first, last, token, until FROM concurrency_event_logs log \
-            LEFT JOIN concurrency_event_streams stream ON stream.log = log.number AND stream.name = ?2 \
-            WHERE log.namespace = ?1";
         let mut statement = self.connection.prepare_cached(FIND)?;
         let found = statement.query_row((self.namespace, name.as_bytes()), |row| self.found(row));
         Ok(found.optional()?.unwrap_or_default())
@@ -151,10 +161,6 @@ impl<'c> Table<'c> {
 
     /// What the append of this id answered, if there was one.
     fn repeated(&self, name: &str, stream: Stream, id: AppendId, given: Content) -> Result<Option<Appended>, Fault> {
-        const KNOWN: &str = "SELECT version, position, count, content FROM concurrency_events \
-            WHERE stream = ?1 AND append_id = ?2 \
-            UNION ALL SELECT first, position, count, content FROM concurrency_event_appends \
-            WHERE stream = ?1 AND append_id = ?2 AND until > ?3";
         let mut statement = self.connection.prepare_cached(KNOWN)?;
         let known = statement.query_row((stream.number, id.to_bytes(), self.now), |row| {
             let (first, position, count) = (row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, u64>(2)?);
