@@ -89,6 +89,24 @@ async fn positions_never_go_back_and_refusals_burn_none() {
     assert_eq!((next.first, next.position.to_u128()), (5, first + 2));
 }
 
+/// What no other test can see, for a kill takes nothing that was written, synchronised or not: SQLite is told to synchronise
+/// the log before each commit of ours (2 is FULL), whatever was committed before on the same connection.
+#[tokio::test]
+async fn what_is_acknowledged_was_synchronised() {
+    const FULL: i64 = 2;
+    let (_folder, sqlite, store) = open().await;
+    let ask = |connection: &Connection| connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
+    let write = async |kind| store.database.write(kind, LIMIT, move |connection| Ok(ask(connection)?)).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(write(Kind::Durable).await, FULL);
+        assert_ne!(write(Kind::Relaxed).await, FULL, "or this test shows nothing");
+    }
+    assert_eq!(write(Kind::Durable).await, FULL);
+    let (relaxed, durable) = tokio::join!(write(Kind::Relaxed), write(Kind::Durable));
+    assert_eq!(durable, FULL, "also where they share a commit; the other saw {relaxed}");
+    assert_eq!(sqlite.transaction(async move |own| ask(own.sql()).map_err(sql_error)).await.unwrap(), FULL);
+}
+
 #[tokio::test]
 async fn truncated_events_are_gone_at_once_and_off_the_disk_soon() {
     let (_folder, _sqlite, store) = open().await;
