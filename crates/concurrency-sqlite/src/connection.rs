@@ -217,6 +217,13 @@ impl Database {
     }
 }
 
+impl Drop for Inner {
+    /// The writer and the readers end when nobody can ask them any more; the pulse looks here.
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+}
+
 impl Shared {
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }

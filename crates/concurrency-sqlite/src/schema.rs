@@ -123,15 +123,31 @@ fn migrate_by(connection: &mut Connection, migrations: &[&[&str]]) -> Result<()>
     transaction.commit().map_err(crate::error::commit_error)
 }
 
-fn found(connection: &Connection, newest: usize) -> Result<Found> {
-    let look = || -> rusqlite::Result<(i32, i32, bool)> {
+/// What a file says of itself: `application_id`, `user_version`, and whether it has no tables.
+type Marks = (i32, i32, bool);
+
+/// All of one instant: somebody else may be creating the tables.
+fn marks(connection: &Connection) -> rusqlite::Result<Marks> {
+    let begun = connection.is_autocommit();
+    if begun {
+        connection.execute_batch("BEGIN")?;
+    }
+    let read = || {
         let application = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let empty = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |row| row.get(0))?;
         Ok((application, version, empty))
     };
+    let marks = read();
+    if begun && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    marks
+}
+
+fn found(connection: &Connection, newest: usize) -> Result<Found> {
     let wanted = || "an empty file, or one of this library".into();
-    match look().map_err(opening_error)? {
+    match marks(connection).map_err(opening_error)? {
         (0, 0, true) => Ok(Found::Empty),
         (APPLICATION, version, _) => match usize::try_from(version) {
             Ok(version) if (1..=newest).contains(&version) => Ok(Found::Ours(version)),

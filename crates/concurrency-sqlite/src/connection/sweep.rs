@@ -29,6 +29,11 @@ impl Sweeper {
         self.next.has_passed()
     }
 
+    /// Not now, whatever comes of this time.
+    pub(super) fn postpone(&mut self) {
+        self.next = later();
+    }
+
     /// How long the writer may wait for requests.
     pub(super) fn pause(&self) -> Duration {
         self.next.remaining()
@@ -36,7 +41,6 @@ impl Sweeper {
 
     /// Removes some of what has expired, if nobody else holds the file.
     pub(super) fn sweep(&mut self, connection: &Connection) -> Result<(), Fault> {
-        self.next = later();
         let now = moment::now(connection)?;
         let mut needed = Vec::new();
         for sweep in SWEEPS.iter() {

@@ -21,6 +21,8 @@ use crate::error::{Fault, commit_error, is_busy, sql_error, unavailable};
 const MOST_REQUESTS: usize = 256;
 /// A transaction that took this long is committed before the rest of its batch, so that other processes get their turn.
 const LONGEST: Duration = Duration::from_millis(10);
+/// How much longer than its callers it waits for somebody else's lock.
+const GRACE: Duration = Duration::from_millis(50);
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -132,6 +134,8 @@ impl Writer {
             Some(opened) => opened,
             None => Opened { connection: open::writer(&self.shared.file)?, durable: true },
         };
+        // Callers go first, so that they find this thread still waiting and know why they had no turn.
+        let deadline = deadline.after(GRACE);
         match busy::until(deadline, &self.shared.blocked, || opened.begin(durable)) {
             Ok(()) => Ok(&mut place.insert(opened).connection),
             Err(error) if is_busy(&error) => {
@@ -149,13 +153,15 @@ impl Writer {
     }
 
     fn sweep(&mut self) {
-        if let Some(opened) = self.ours.as_mut().filter(|_| self.sweeper.is_due()) {
-            let swept = opened.relax().and_then(|()| self.sweeper.sweep(&opened.connection));
-            // The garbage stays for the next time; whatever is wrong, requests will meet it and say so.
-            if let Err(error) = swept {
-                tracing::debug!(target: "concurrency::sqlite", error = %Error::from(error), "sqlite.sweep.failed");
-                self.ours = None;
-            }
+        if !self.sweeper.is_due() {
+            return;
+        }
+        self.sweeper.postpone();
+        let Some(opened) = self.ours.as_mut() else { return };
+        // The garbage stays for the next time; whatever is wrong, requests will meet it and say so.
+        if let Err(error) = opened.relax().and_then(|()| self.sweeper.sweep(&opened.connection)) {
+            tracing::debug!(target: "concurrency::sqlite", error = %Error::from(error), "sqlite.sweep.failed");
+            self.ours = None;
         }
     }
 }

@@ -68,11 +68,11 @@ async fn count(path: &Path) {
 #[tokio::test]
 async fn ten_processes_open_a_new_file_at_once_and_lose_nothing() {
     let (_folder, path) = place();
-    let children: Vec<_> =
-        (0..PROCESSES).map(|_| in_role(&mut this(), "count", &path).stdout(Stdio::null()).spawn().unwrap()).collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-    }
+    let start = |_| in_role(&mut this(), "count", &path).stdout(Stdio::null()).spawn().unwrap();
+    let children: Vec<_> = (0..PROCESSES).map(start).collect();
+    // All of them end before any is judged, and before the folder goes.
+    let ends: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap()).collect();
+    assert!(ends.iter().all(|end| end.success()), "{ends:?}");
     let sqlite = open(&path).await.unwrap();
     let counts = TypedState::<u32>::new(sqlite.state_store("test").unwrap());
     assert_eq!(counts.load("count").await.unwrap().unwrap().value, PROCESSES * TIMES);
