@@ -105,7 +105,7 @@ impl StateStore for SqliteState {
         check_key(key)?;
         if let Some(most) = self.space.config.inline_read_bytes {
             let namespace = self.space.namespace.as_str();
-            let read = self.database.read_now(|connection| table::load(connection, namespace, key, most));
+            let read = self.database.read_now(|connection| table::load(connection, namespace, key, most, None));
             match read.transpose()? {
                 Some(Loaded::Missing) => return Ok(None),
                 Some(Loaded::Live(state)) => return Ok(Some(state)),

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use concurrency_core::{
@@ -286,10 +287,12 @@ pub(super) async fn tokens_never_go_back(cx: Cx) {
 
 pub(super) async fn concurrent_updates_lose_nothing(cx: Cx) {
     let stores = clients(&cx).await;
-    let shared = TypedState::<u64>::new(Arc::clone(&stores[0]));
+    // This is not about how fast a busy machine gets through them all.
+    let view = |store| TypedState::<u64>::new(store).with_deadline(Duration::from_secs(25));
+    let shared = view(Arc::clone(&stores[0]));
     // Some tasks share a view, and so its queue; others compete at the store.
     race(&stores, |i, store| {
-        let view = if i % 2 == 0 { shared.clone() } else { TypedState::new(store) };
+        let view = if i % 2 == 0 { shared.clone() } else { view(store) };
         async move {
             for _ in 0..20 {
                 view.update("n", |n| n.unwrap_or(0) + 1).await.expect("update");

@@ -23,15 +23,21 @@ pub(super) enum Loaded {
     TooLarge,
 }
 
-/// The live value under `key`, if it has at most so many bytes, in one statement: nothing of a larger value is read.
-pub(super) fn load(connection: &Connection, namespace: &str, key: &str, most: usize) -> Result<Loaded, Fault> {
-    // The instant is the same wherever one statement says it.
+/// The live value under `key`, if it has at most so many bytes, in one statement: nothing of a larger value is read. Judged at
+/// `now`, or at the instant of the statement.
+pub(super) fn load(
+    connection: &Connection,
+    namespace: &str,
+    key: &str,
+    most: usize,
+    now: Option<Millis>,
+) -> Result<Loaded, Fault> {
     const LOAD: &str = concat!(
-        "SELECT version, expires, CAST(round(unixepoch('subsec') * 1000) AS INTEGER), ",
+        "SELECT version, expires, coalesce(?4, CAST(round(unixepoch('subsec') * 1000) AS INTEGER)), ",
         "CASE WHEN length(value) <= ?3 THEN value END FROM concurrency_state WHERE namespace = ?1 AND key = ?2"
     );
     let mut statement = connection.prepare_cached(LOAD)?;
-    let loaded = statement.query_row((namespace, key.as_bytes(), most), |row| {
+    let loaded = statement.query_row((namespace, key.as_bytes(), most, now), |row| {
         let (expires, now) = (row.get::<_, Option<Millis>>(1)?, row.get::<_, Millis>(2)?);
         if !is_live(expires, now) {
             return Ok(Loaded::Missing);
@@ -71,7 +77,7 @@ impl<'c> Table<'c> {
     }
 
     pub(super) fn load(&self, key: &str) -> Result<Option<State>, Fault> {
-        match load(self.connection, self.namespace, key, usize::MAX >> 1)? {
+        match load(self.connection, self.namespace, key, usize::MAX >> 1, Some(self.now))? {
             Loaded::Live(state) => Ok(Some(state)),
             Loaded::Missing | Loaded::TooLarge => Ok(None),
         }
