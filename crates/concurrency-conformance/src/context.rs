@@ -23,6 +23,7 @@ pub struct Context<C: Component + ?Sized> {
     seed: u64,
     rng: Mutex<fastrand::Rng>,
     slack: Duration,
+    processes: usize,
     histories: Option<Histories>,
 }
 
@@ -36,7 +37,13 @@ impl<C: Component + ?Sized> fmt::Debug for Context<C> {
 }
 
 impl<C: Component + ?Sized> Context<C> {
-    pub(crate) fn new(connect: Connect<C>, seed: u64, slack: Duration, histories: Option<Histories>) -> Self {
+    pub(crate) fn new(
+        connect: Connect<C>,
+        seed: u64,
+        slack: Duration,
+        processes: usize,
+        histories: Option<Histories>,
+    ) -> Self {
         let unique = u128::from_be_bytes(concurrency_core::random::bytes());
         Self {
             connect,
@@ -45,6 +52,7 @@ impl<C: Component + ?Sized> Context<C> {
             seed,
             rng: Mutex::new(fastrand::Rng::with_seed(seed)),
             slack,
+            processes,
             histories,
         }
     }
@@ -63,6 +71,18 @@ impl<C: Component + ?Sized> Context<C> {
     /// If it cannot be had.
     pub async fn other_client(&self) -> Arc<C> {
         self.new_client().await.open(&self.namespace).expect("the component opens")
+    }
+
+    /// The component through so many clients, the first one among them, or one for each process if there are more of those.
+    ///
+    /// # Panics
+    /// If one cannot be had.
+    pub async fn clients(&self, at_least: usize) -> Vec<Arc<C>> {
+        let mut clients = vec![self.open().await];
+        while clients.len() < at_least.max(self.processes) {
+            clients.push(self.other_client().await);
+        }
+        clients
     }
 
     /// The component of the first client in another namespace of this case, told apart by `suffix` (at most 20 characters).

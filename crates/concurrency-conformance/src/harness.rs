@@ -9,11 +9,12 @@ use std::{
 };
 
 use concurrency_core::{Backend, Boxed, Error, Result, clock};
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
     Case, Client, Component, Context, Declared, Level, Running,
     context::{Histories, OpenComponent, Source},
+    peers::Crew,
 };
 
 pub(crate) type Connect<C> = Arc<dyn Fn() -> Boxed<'static, Result<Client<C>>> + Send + Sync>;
@@ -48,6 +49,7 @@ pub struct Harness<C: Component + ?Sized> {
     connect: Connect<C>,
     time: Time,
     patience: Duration,
+    processes: usize,
     histories: Option<Histories>,
 }
 
@@ -68,7 +70,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let backend = connect();
             Box::pin(async move { Ok(Client::new(Source::Backend(backend.await?))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, histories: None }
+        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, processes: 1, histories: None }
     }
 
     /// A single component: each call of `open` gives it in that namespace, over the same data for the same name.
@@ -81,7 +83,27 @@ impl<C: Component + ?Sized> Harness<C> {
             let open = Arc::clone(&open);
             Box::pin(async move { Ok(Client::new(Source::Component(open))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, histories: None }
+        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, processes: 1, histories: None }
+    }
+
+    /// A backend whose clients are in the processes of a crew, in turn, each connected there to `url`. `connect` opens a client
+    /// of the same in this process, to be asked what is declared.
+    pub fn crew<F, B>(crew: Arc<Crew>, url: &str, connect: F) -> Self
+    where
+        F: Fn(String) -> B + Send + Sync + 'static,
+        B: Future<Output = Result<Arc<dyn Backend>>> + Send + 'static,
+    {
+        let processes = crew.processes();
+        let (url, connect) = (url.to_owned(), Arc::new(connect));
+        let here = Arc::new(OnceCell::<Arc<dyn Backend>>::new());
+        let harness = Self::backend(move || {
+            let (crew, url, connect, here) = (Arc::clone(&crew), url.clone(), Arc::clone(&connect), Arc::clone(&here));
+            async move {
+                let here = here.get_or_try_init(|| connect(url.clone())).await?;
+                crew.connect(&url, Arc::clone(here)).await
+            }
+        });
+        Self { processes, ..harness }
     }
 
     /// Lives by virtual time.
@@ -161,7 +183,7 @@ impl<C: Component + ?Sized> Harness<C> {
         let verdict = runtime.block_on(async {
             let _simulation = simulated.then(|| clock::simulate(seed));
             let slack = if simulated { VIRTUAL_SLACK } else { REAL_SLACK };
-            let cx = Context::new(self.connect, seed, slack, self.histories);
+            let cx = Context::new(self.connect, seed, slack, self.processes, self.histories);
             if lacks(cx.client().await, cx.namespace()) {
                 return Some(Verdict::NotDeclared);
             }

@@ -44,6 +44,7 @@ mod crowd;
 mod harness;
 pub mod history;
 pub mod linear;
+pub mod peers;
 pub mod property;
 
 pub mod cache;

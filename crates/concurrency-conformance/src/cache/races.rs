@@ -28,11 +28,7 @@ fn number(value: &Bytes) -> u64 {
 
 /// Clients of the same cache, one for each task.
 async fn clients(cx: &Cx) -> Vec<Arc<dyn Cache>> {
-    let mut clients = vec![cx.open().await];
-    while clients.len() < TASKS {
-        clients.push(cx.other_client().await);
-    }
-    clients
+    cx.clients(TASKS).await
 }
 
 /// Readers against one writer.

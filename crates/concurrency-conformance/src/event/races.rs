@@ -30,16 +30,16 @@ async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     running.join_all().await
 }
 
-/// Two clients, and which of them a task uses.
-async fn clients(cx: &Cx) -> [Arc<dyn EventStore>; 2] {
-    [cx.open().await, cx.other_client().await]
+/// Two clients, or one for each process.
+async fn clients(cx: &Cx) -> Vec<Arc<dyn EventStore>> {
+    cx.clients(2).await
 }
 
 pub(super) async fn one_of_many_wins_a_version(cx: Cx) {
     let clients = clients(&cx).await;
     for version in 0..25 {
         let answers = at_once(8, |n| {
-            let store = Arc::clone(&clients[n % 2]);
+            let store = Arc::clone(&clients[n % clients.len()]);
             async move { store.append("s", events(1), AppendOptions::new().expecting(version)).await }
         })
         .await;
@@ -56,7 +56,7 @@ pub(super) async fn under_one_id_one_appends_and_all_get_its_result(cx: Cx) {
     for round in 1..=25_u64 {
         let options = identified();
         let answers = at_once(8, |n| {
-            let store = Arc::clone(&clients[n % 2]);
+            let store = Arc::clone(&clients[n % clients.len()]);
             async move { store.append("s", events(2), options.expecting(2 * (round - 1))).await }
         })
         .await;
@@ -72,7 +72,7 @@ pub(super) async fn under_one_id_one_content_wins(cx: Cx) {
     for round in 1..=25_u64 {
         let options = identified();
         let answers = at_once(8, |n| {
-            let store = Arc::clone(&clients[n % 2]);
+            let store = Arc::clone(&clients[n % clients.len()]);
             let content = vec![event("e", (n % 4).to_string())];
             async move { (n % 4, store.append("s", content, options).await) }
         })
@@ -95,12 +95,12 @@ pub(super) async fn readers_step_over_nothing(cx: Cx) {
     let written = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..4)
         .map(|n| {
-            let (store, written) = (Arc::clone(&clients[n % 2]), Arc::clone(&written));
+            let (store, written) = (Arc::clone(&clients[n % clients.len()]), Arc::clone(&written));
             tokio::spawn(async move { follow(&store, &written, n + 1).await })
         })
         .collect();
     let appended = at_once(6, |n| {
-        let (store, mut rng) = (Arc::clone(&clients[n % 2]), cx.rng());
+        let (store, mut rng) = (Arc::clone(&clients[n % clients.len()]), cx.rng());
         async move {
             let mut count = 0;
             for _ in 0..25 {
@@ -166,7 +166,7 @@ pub(super) async fn half_an_append_is_never_seen(cx: Cx) {
         })
     };
     at_once(4, |n| {
-        let store = Arc::clone(&clients[n % 2]);
+        let store = Arc::clone(&clients[n % clients.len()]);
         async move {
             for _ in 0..20 {
                 grow(&store, "s", 5).await;
@@ -182,7 +182,8 @@ pub(super) async fn half_an_append_is_never_seen(cx: Cx) {
 }
 
 pub(super) async fn no_wake_up_is_lost(cx: Cx) {
-    let [store, other] = clients(&cx).await;
+    let clients = clients(&cx).await;
+    let (store, other) = (Arc::clone(&clients[0]), Arc::clone(&clients[1]));
     let rounds = if store.capabilities().notifies { 200 } else { 5 };
     let (answer, mut answered) = tokio::sync::mpsc::channel(1);
     let reader = tokio::spawn(async move {
@@ -212,7 +213,7 @@ pub(super) async fn holders_are_fenced_in_order(cx: Cx) {
     let clients = clients(&cx).await;
     let highest = Arc::new(AtomicU64::new(0));
     let answers = at_once(8, |n| {
-        let (store, highest, mut rng) = (Arc::clone(&clients[n % 2]), Arc::clone(&highest), cx.rng());
+        let (store, highest, mut rng) = (Arc::clone(&clients[n % clients.len()]), Arc::clone(&highest), cx.rng());
         async move {
             let mut accepted = Vec::new();
             for _ in 0..25 {
@@ -241,7 +242,7 @@ pub(super) async fn holders_are_fenced_in_order(cx: Cx) {
 pub(super) async fn truncation_meets_appends(cx: Cx) {
     let clients = clients(&cx).await;
     at_once(4, |n| {
-        let store = Arc::clone(&clients[n % 2]);
+        let store = Arc::clone(&clients[n % clients.len()]);
         async move {
             for _ in 0..20 {
                 let appended = grow(&store, "s", 2).await;

@@ -75,6 +75,14 @@ impl AppendOptions {
         self
     }
 
+    /// For tests over several processes: unchecked, as it was said.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn unchecked(&self) -> (ExpectedVersion, Option<AppendId>, Option<FencingToken>) {
+        (self.expected, self.append_id, self.fenced_by)
+    }
+
     /// For backends: everything, checked, with an id in any case.
     ///
     /// # Errors
@@ -155,6 +163,14 @@ impl ReadQuery {
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// For tests over several processes: unchecked, as it was said.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn unchecked(&self) -> ReadParts {
+        ReadParts { from: self.from, backwards: self.backwards, limit: self.limit }
     }
 
     /// For backends: everything, checked.

@@ -81,6 +81,18 @@ impl Claim {
         Self { identity: Arc::new(identity), ttl }
     }
 
+    /// For tests over several processes: the claim that another process of this machine made.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn made_elsewhere(key: &str, owner: Owner, ttl: Duration) -> Result<Self> {
+        let claim = Self::new(key, ttl)?;
+        let identity = Identity { key: key.into(), owner, dead: AtomicBool::new(false) };
+        Ok(Self { identity: Arc::new(identity), ..claim })
+    }
+
     /// The same name and TTL under a fresh owner, once a release of this claim was sent.
     #[must_use]
     pub fn renamed(&self) -> Self {
@@ -186,6 +198,16 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// For tests over several processes: the lease that another process of this machine was granted, and its deadline by the
+    /// boot clock, which is one for all of them.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn granted_elsewhere(claim: Claim, token: FencingToken, deadline: Duration) -> Self {
+        let boot = BootInstant::now().before(Duration::MAX);
+        Self { claim, token, deadline: boot.after(deadline) }
+    }
+
     /// Whose it is, to release it with.
     #[must_use]
     pub const fn claim(&self) -> &Claim {

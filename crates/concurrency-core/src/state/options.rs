@@ -106,6 +106,14 @@ impl SaveOptions {
         self.precondition
     }
 
+    /// For tests over several processes: unchecked, as it was said.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn unchecked(&self) -> (Precondition, Expires<Duration>, Option<FencingToken>) {
+        (self.precondition, self.expires, self.fenced_by)
+    }
+
     /// For backends: everything, checked, in a struct to be taken apart without `..`, so that a new option cannot be
     /// overlooked.
     ///
@@ -173,6 +181,14 @@ impl DeleteOptions {
     #[must_use]
     pub const fn precondition(&self) -> Precondition {
         self.precondition
+    }
+
+    /// For tests over several processes: unchecked, as it was said.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn unchecked(&self) -> (Precondition, Option<FencingToken>) {
+        (self.precondition, self.fenced_by)
     }
 
     /// For backends, as [`SaveOptions::into_parts`].
@@ -306,6 +322,14 @@ impl ListQuery {
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// For tests over several processes: unchecked, as it was said.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unchecked(self) -> ListParts {
+        ListParts { prefix: self.prefix, after: self.after, limit: self.limit }
     }
 
     /// For backends: everything, checked.
