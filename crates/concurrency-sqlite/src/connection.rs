@@ -144,6 +144,17 @@ impl Database {
         }
     }
 
+    /// As [`write`](Self::write), where nobody waits for the answer: it may be called anywhere, and `work` runs unless its turn does
+    /// not come within `limit`, or the client is closed. What it returns is dropped after the commit.
+    pub(crate) fn post<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        limit: Duration,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) {
+        drop(self.send(kind, limit, Fault::driver, |connection| work(connection)));
+    }
+
     fn send<T, E>(
         &self,
         kind: Kind,

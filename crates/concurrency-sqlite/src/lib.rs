@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod error;
 mod event;
+mod lock;
 mod moment;
 mod schema;
 mod state;
@@ -39,11 +40,12 @@ use concurrency_core::{
 pub use rusqlite;
 use tokio::sync::Notify;
 
-use self::{config::NamespaceConfig, connection::Database};
+use self::{config::NamespaceConfig, connection::Database, lock::Desk};
 pub use self::{
     config::SqliteConfig,
     error::sql_error,
     event::{SqliteEvents, SqliteEventsTransaction},
+    lock::SqliteLock,
     state::{SqliteState, SqliteStateTransaction},
     transaction::SqliteTransaction,
 };
@@ -58,6 +60,8 @@ pub struct Sqlite {
     database: Database,
     /// Tells those who wait for events of this client's own appends.
     appended: Arc<Notify>,
+    /// `None` where the system has no clock by which several processes can judge a lease.
+    locks: Option<Arc<Desk>>,
 }
 
 impl Sqlite {
@@ -84,7 +88,8 @@ impl Sqlite {
     pub async fn connect(config: SqliteConfig) -> Result<Self> {
         config.check()?;
         let database = Database::open(&config, config.of("").operation_timeout).await?;
-        Ok(Self { config: Arc::new(config), database, appended: Arc::default() })
+        let locks = Desk::new(database.clone(), moment::boot_id());
+        Ok(Self { config: Arc::new(config), database, appended: Arc::default(), locks })
     }
 
     /// As [`Backend::state_store`], the type itself, which [`transaction`](Self::transaction) takes.
@@ -103,6 +108,16 @@ impl Sqlite {
     pub fn event_store(&self, namespace: &str) -> Result<Arc<SqliteEvents>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(SqliteEvents::new(self.database.clone(), Arc::clone(&self.appended), namespace, config)))
+    }
+
+    /// As [`Backend::lock`], the type itself.
+    ///
+    /// # Errors
+    /// As there; `Unsupported` where the system does not tell its boots apart (other than Linux).
+    pub fn lock(&self, namespace: &str) -> Result<Arc<SqliteLock>> {
+        let (namespace, config) = self.component(namespace)?;
+        let desk = self.locks.as_ref().ok_or_else(|| Error::unsupported("lock"))?;
+        Ok(Arc::new(SqliteLock::new(Arc::clone(desk), namespace, &config)))
     }
 
     /// What every component is made of.
@@ -125,7 +140,7 @@ impl Backend for Sqlite {
         Capabilities {
             state: Some(SqliteState::capabilities_under(&config)),
             cache: None,
-            lock: None,
+            lock: self.locks.as_ref().map(|_| SqliteLock::CAPABILITIES),
             events: Some(SqliteEvents::capabilities_under(&config)),
         }
     }
@@ -135,6 +150,9 @@ impl Backend for Sqlite {
     }
 
     async fn close(&self) {
+        if let Some(locks) = &self.locks {
+            locks.close(self.config.of("").operation_timeout).await;
+        }
         self.database.close().await;
     }
 
@@ -146,8 +164,8 @@ impl Backend for Sqlite {
         Err(Error::unsupported("cache"))
     }
 
-    fn lock(&self, _: &str) -> Result<Arc<dyn Lock>> {
-        Err(Error::unsupported("lock"))
+    fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {
+        Ok(self.lock(namespace)?)
     }
 
     fn event_store(&self, namespace: &str) -> Result<Arc<dyn EventStore>> {

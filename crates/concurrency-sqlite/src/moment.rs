@@ -30,13 +30,11 @@ pub(crate) fn remaining(deadline: Millis, now: Millis) -> Duration {
 
 /// What tells this boot of the machine from all others: the boot clock counts from there, so that an instant of it is stored
 /// beside this. `None` where the system does not say (other than Linux).
-#[allow(dead_code, reason = "for the lock")]
 pub(crate) fn boot_id() -> Option<[u8; 16]> {
     static ID: OnceLock<Option<[u8; 16]>> = OnceLock::new();
     *ID.get_or_init(|| parse(&std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?))
 }
 
-#[allow(dead_code, reason = "for the lock")]
 fn parse(uuid: &str) -> Option<[u8; 16]> {
     let hex: String = uuid.trim().chars().filter(|c| *c != '-').collect();
     if hex.len() != 32 {

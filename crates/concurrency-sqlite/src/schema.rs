@@ -15,7 +15,8 @@ use crate::error::{Fault, opening_error};
 const APPLICATION: i32 = 0x636f_6e63;
 
 /// What each version adds to the one before. The first is that of an empty file; released ones never change.
-const MIGRATIONS: &[&[&str]] = &[&[include_str!("schema/state.sql"), include_str!("schema/event.sql")]];
+const MIGRATIONS: &[&[&str]] =
+    &[&[include_str!("schema/state.sql"), include_str!("schema/event.sql"), include_str!("schema/lock.sql")]];
 
 /// How expired rows are found and removed: garbage collection, never semantics.
 #[derive(Debug)]
