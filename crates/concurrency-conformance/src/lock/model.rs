@@ -16,7 +16,7 @@ enum Token {
     Own,
     /// Of the grant before that.
     Stale,
-    /// Of the last grant of any claim.
+    /// Of the last grant of its name, to any claim.
     Foreign,
     Forged,
 }
@@ -60,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 const CLAIMS: usize = 6;
+const NAMES: usize = 2;
 const SHORT: Duration = SECOND;
 
 /// One of the two locks, and what was granted by it.
@@ -67,7 +68,8 @@ struct Side {
     lock: SomeLock,
     /// By claim: the tokens of its grants.
     granted: Vec<Vec<FencingToken>>,
-    last: FencingToken,
+    /// By name: the token of its last grant. Tokens of different names say nothing about each other.
+    last: [FencingToken; NAMES],
     inspection: bool,
 }
 
@@ -91,7 +93,7 @@ enum Seen {
 impl Side {
     fn new(lock: SomeLock) -> Self {
         let inspection = lock.capabilities().inspection;
-        Self { lock, granted: vec![Vec::new(); CLAIMS], last: FencingToken(0), inspection }
+        Self { lock, granted: vec![Vec::new(); CLAIMS], last: [FencingToken(0); NAMES], inspection }
     }
 
     fn token(&self, claim: usize, token: Token) -> Option<FencingToken> {
@@ -100,20 +102,21 @@ impl Side {
             Token::None => None,
             Token::Own => granted.last().copied(),
             Token::Stale => granted.iter().rev().nth(1).copied(),
-            Token::Foreign => Some(self.last),
-            Token::Forged => Some(FencingToken(self.last.0 + 1_000_000)),
+            Token::Foreign => Some(self.last[claim % NAMES]),
+            Token::Forged => Some(FencingToken(self.last[claim % NAMES].0 + 1_000_000)),
         }
     }
 
     fn grant(&mut self, claim: usize, lease: &Lease) -> Result<Seen, String> {
         let token = lease.fencing_token();
         let same = self.granted[claim].last() == Some(&token);
-        if !same && token <= self.last {
-            return Err(format!("token {token} after {}", self.last));
+        let last = &mut self.last[claim % NAMES];
+        if !same && token <= *last {
+            return Err(format!("token {token} after {last}"));
         }
         if !same {
             self.granted[claim].push(token);
-            self.last = token;
+            *last = token;
         }
         Ok(Seen::Granted { same })
     }
@@ -129,7 +132,7 @@ impl Side {
                 Ok(lease) if lease.claim() == &claims[i] => self.grant(i, &lease),
                 // A dead claim goes on under another owner, who gives it back at once.
                 Ok(lease) => {
-                    self.last = lease.fencing_token();
+                    self.last[i % NAMES] = lease.fencing_token();
                     self.lock.release(lease.claim(), None).await.map_err(|error| error.to_string())?;
                     Ok(Seen::Nothing)
                 }
@@ -159,7 +162,8 @@ impl Side {
                 let Some(held) = self.lock.holder(claims[i].key()).await.map_err(|error| error.to_string())? else {
                     return Ok(Seen::Nobody);
                 };
-                Ok(Seen::Held(self.granted.iter().position(|granted| granted.last() == Some(&held.token))))
+                let holds = |claim: &usize| self.granted[*claim].last() == Some(&held.token);
+                Ok(Seen::Held((i % NAMES..CLAIMS).step_by(NAMES).find(holds)))
             }
             Step::Holder(_) | Step::Replace(_) | Step::Sleep => Ok(Seen::Nothing),
         }
@@ -175,9 +179,9 @@ fn told<T: Debug>(answer: Result<T>) -> Result<Option<T>, String> {
     }
 }
 
-/// Of two names, with a short TTL or a long one.
+/// Of one of the names, with a short TTL or a long one.
 fn fresh(round: usize, i: usize) -> Claim {
-    claim(&format!("{round}-{}", i % 2), if i.is_multiple_of(3) { SHORT } else { LONG })
+    claim(&format!("{round}-{}", i % NAMES), if i.is_multiple_of(3) { SHORT } else { LONG })
 }
 
 pub(super) async fn random_sequences_agree_with_the_model(cx: Context<dyn Lock>) {

@@ -214,7 +214,7 @@ impl Desk {
     ) -> Result<(), Fault> {
         let now = BootInstant::now();
         let Some((next, looks_at)) = self.state().lines.first(namespace, key, besides, now) else {
-            return Ok(table.step_out(key, self.client)?);
+            return table.step_out(key, self.client);
         };
         table.stand(key, &next.claim, self.client)?;
         if now.after(table.held_for(key)?) < looks_at {
