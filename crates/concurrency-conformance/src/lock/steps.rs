@@ -56,7 +56,8 @@ pub(super) async fn is_refused_until(lock: &SomeLock, key: &str, until: BootInst
 
 /// A fresh owner can have it now, and gives it back.
 pub(super) async fn is_free(lock: &SomeLock, key: &str) -> FencingToken {
-    let claim = claim(key, SECOND);
+    // Long enough that a grant is not late on a loaded machine.
+    let claim = claim(key, LONG);
     let token = take(lock, &claim).await.fencing_token();
     lock.release(&claim, Some(token)).await.expect("the release is answered");
     token

@@ -14,6 +14,7 @@ use std::{
 
 use concurrency_core::{Claim, Error, FencingToken, Lease, Namespace, Owner, Result, clock::BootInstant};
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use super::{
     granted::Granted,
@@ -44,18 +45,35 @@ pub(crate) struct Desk {
 }
 
 /// Counts a step, until it is committed or has failed.
-struct OnItsWay(Arc<AtomicUsize>);
+struct OnItsWay {
+    count: Arc<AtomicUsize>,
+    /// Dropped with it, for whoever wants to know.
+    _ended: oneshot::Sender<()>,
+}
 
 impl OnItsWay {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
+    fn new(count: &Arc<AtomicUsize>) -> (Self, Ended) {
         count.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(count))
+        let (ended, end) = oneshot::channel();
+        (Self { count: Arc::clone(count), _ended: ended }, Ended(end))
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The end of a step that nobody has to wait for.
+#[derive(Debug)]
+pub(super) struct Ended(oneshot::Receiver<()>);
+
+impl Ended {
+    /// Returns when it is committed, or has failed.
+    pub(super) async fn wait(self) {
+        // Nothing is ever sent; the sender is dropped.
+        drop(self.0.await);
     }
 }
 
@@ -107,10 +125,11 @@ impl Desk {
         namespace: &Namespace,
         limit: Duration,
         step: impl FnOnce(&Self, &Table<'_>) -> Result<(), Fault> + Send + 'static,
-    ) {
-        let on_its_way = OnItsWay::new(&self.on_their_way);
+    ) -> Ended {
+        let (on_its_way, ended) = OnItsWay::new(&self.on_their_way);
         let step = move |desk: &Self, table: &Table<'_>| step(desk, table).map(|()| on_its_way);
         self.database.post(Kind::Durable, limit, self.work(namespace, step));
+        ended
     }
 
     fn work<T>(
@@ -233,24 +252,25 @@ impl Desk {
     }
 
     /// Will never look again: its place goes to the next one here, and what it was handed or granted is passed on.
-    pub(super) fn leaves(self: &Arc<Self>, waiter: &Arc<Waiter>, limit: Duration) {
+    /// The answer is there where the file had to be told.
+    pub(super) fn leaves(self: &Arc<Self>, waiter: &Arc<Waiter>, limit: Duration) -> Option<Ended> {
         let mut state = self.state();
         let was_first = state.lines.leave_for_good(waiter);
         if !waiter.has_asked() {
             if was_first {
                 state.lines.wake_first_unless_asked(&waiter.namespace, waiter.key());
             }
-            return;
+            return None;
         }
         let gone = Arc::clone(waiter);
         // Sent while the lines are locked, so that whoever closes finds the waiter in line, or its step on the way.
-        self.post(&waiter.namespace, limit, move |desk, table| {
+        Some(self.post(&waiter.namespace, limit, move |desk, table| {
             let (namespace, key) = (&gone.namespace, gone.key());
             desk.next_stands(table, namespace, key, None)?;
             table.give_up(key, gone.claim.owner(), gone.granted())?;
             desk.forget(gone.claim.owner(), gone.granted());
             desk.pass_on(table, namespace, key)
-        });
+        }))
     }
 
     /// On the writer's thread: after something of the name was given back.
@@ -294,7 +314,7 @@ impl Desk {
         let waited = self.dies(namespace, claim);
         let claim = claim.clone();
         let of = namespace.clone();
-        self.post(namespace, limit, move |desk, table| desk.release(table, &of, &claim, None, waited).map(drop));
+        drop(self.post(namespace, limit, move |desk, table| desk.release(table, &of, &claim, None, waited).map(drop)));
     }
 
     /// For closing: it was granted or extended through this client.

@@ -20,6 +20,8 @@ use super::{
 
 /// How long after the timeout an answer is waited for that is under way while the file shows the name free or ours.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How long a call that gives up waits for its place in the file to be gone, so that the name is free for whoever comes next.
+const LEAVING: Duration = Duration::from_millis(250);
 /// The pauses between attempts while the file cannot be had.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -37,7 +39,12 @@ pub(super) async fn acquire(lock: &SqliteLock, claim: &Claim, timeout: Duration)
             None => {}
         }
     }
-    Waiting::new(lock, &claim, deadline, timeout).granted().await
+    let mut waiting = Waiting::new(lock, &claim, deadline, timeout);
+    let answer = waiting.granted().await;
+    if answer.is_err() {
+        waiting.gives_up().await;
+    }
+    answer
 }
 
 async fn is_ours(lock: &SqliteLock, claim: &Claim) -> bool {
@@ -60,7 +67,8 @@ struct Waiting<'a> {
     timeout: Duration,
     /// The next one after an attempt that could not be made.
     pause: Duration,
-    is_served: bool,
+    /// It has the name, or has left the line.
+    is_over: bool,
 }
 
 /// What came of asking the file.
@@ -78,10 +86,10 @@ enum Asked {
 impl<'a> Waiting<'a> {
     fn new(lock: &'a SqliteLock, claim: &Claim, deadline: BootInstant, timeout: Duration) -> Self {
         let waiter = lock.desk.join(&lock.namespace, claim);
-        Self { lock, waiter, deadline, timeout, pause: SHORTEST_PAUSE, is_served: false }
+        Self { lock, waiter, deadline, timeout, pause: SHORTEST_PAUSE, is_over: false }
     }
 
-    async fn granted(mut self) -> Result<Lease> {
+    async fn granted(&mut self) -> Result<Lease> {
         loop {
             let standing = self.lock.desk.standing(&self.waiter)?;
             let (until, failed) = match standing {
@@ -89,7 +97,7 @@ impl<'a> Waiting<'a> {
                 // Whoever has lost its place may have been handed the name before.
                 Standing::First | Standing::Lost => match self.ask().await? {
                     Asked::Granted(lease) => {
-                        self.is_served = true;
+                        self.is_over = true;
                         self.lock.desk.is_served(&self.waiter);
                         return Ok(lease);
                     }
@@ -177,18 +185,28 @@ impl<'a> Waiting<'a> {
         failed.unwrap_or_else(|| timed_out(&self.waiter.claim, self.timeout))
     }
 
+    async fn gives_up(&mut self) {
+        self.is_over = true;
+        if let Some(ended) = self.lock.desk.leaves(&self.waiter, self.lock.limit) {
+            tokio::select! {
+                () = ended.wait() => {}
+                () = clock::sleep_until(BootInstant::now().after(LEAVING)) => {}
+            }
+        }
+    }
+
     /// Goes on at the end of the line; under a fresh owner, if the claim died.
     fn begin_again(&mut self) {
         let (lock, old) = (self.lock, &self.waiter);
-        lock.desk.leaves(old, lock.limit);
+        drop(lock.desk.leaves(old, lock.limit));
         self.waiter = lock.desk.join(&lock.namespace, &old.claim);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.is_served {
-            self.lock.desk.leaves(&self.waiter, self.lock.limit);
+        if !self.is_over {
+            drop(self.lock.desk.leaves(&self.waiter, self.lock.limit));
         }
     }
 }
