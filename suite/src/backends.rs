@@ -1,6 +1,6 @@
 //! The backends that the suite knows, by name.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::{Backend, Boxed, Memory, Result};
@@ -15,6 +15,8 @@ pub(crate) struct Target {
     is_virtual: bool,
     /// A fresh server; each call of the result is another client of it.
     start: fn() -> Connect,
+    /// The server in this folder, which is the same for all processes that are given it; `None` where one process alone sees it.
+    join: Option<fn(&Path) -> Connect>,
 }
 
 /// Opens another client of one server, which ends with the last clone of this.
@@ -22,8 +24,8 @@ pub(crate) type Connect = Arc<dyn Fn() -> Boxed<'static, Result<Arc<dyn Backend>
 
 /// All of them. The first is the model.
 pub(crate) const ALL: &[Target] = &[
-    Target { name: "memory", is_virtual: true, start: memory },
-    Target { name: "sqlite", is_virtual: false, start: sqlite },
+    Target { name: "memory", is_virtual: true, start: memory, join: None },
+    Target { name: "sqlite", is_virtual: false, start: sqlite, join: Some(sqlite_in) },
 ];
 
 fn memory() -> Connect {
@@ -33,9 +35,19 @@ fn memory() -> Connect {
 
 /// A file in a folder that is thrown away.
 fn sqlite() -> Connect {
-    let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let connect = sqlite_in(folder.path());
     Arc::new(move || {
-        let config = SqliteConfig::new(folder.path().join("suite.db"));
+        // It lives as long as this.
+        let _folder = &folder;
+        connect()
+    })
+}
+
+fn sqlite_in(folder: &Path) -> Connect {
+    let config = SqliteConfig::new(folder.join("suite.db"));
+    Arc::new(move || {
+        let config = config.clone();
         Box::pin(async move { Ok(Arc::new(Sqlite::connect(config).await?) as Arc<dyn Backend>) })
     })
 }
@@ -50,6 +62,18 @@ impl Target {
     #[must_use]
     pub(crate) fn connect(&self) -> Connect {
         (self.start)()
+    }
+
+    /// Whether several processes can be its clients.
+    #[must_use]
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.join.is_some()
+    }
+
+    /// Another client of the server in this folder; `None` where processes cannot share one.
+    #[must_use]
+    pub(crate) fn join(&self, folder: &Path) -> Option<Connect> {
+        self.join.map(|join| join(folder))
     }
 
     /// A harness over a fresh server.

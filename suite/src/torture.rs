@@ -1,10 +1,12 @@
 //! `cargo xtask torture`: locks at the edge of their expiry, and futures dropped at every poll.
 
 mod drops;
+mod fleet;
+mod part;
 mod rounds;
 mod verdict;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use crate::backends::{self, Target};
 
@@ -12,11 +14,12 @@ use crate::backends::{self, Target};
 const USAGE: &str = "\
 usage: cargo xtask torture --backend NAME [OPTION ..]
 
-  --backend NAME    which server: memory
+  --backend NAME    which server: memory, sqlite
   --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
                     50 unless given
   --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
-  --processes N     claimants in so many processes; memory has one
+  --processes N     claimants in so many processes, of which some are killed while they hold a name; 1 unless given, and
+                    memory has one
   --via HOW         containers, local or url: where servers come from; the backends of this version need none
   --seed N          where randomness begins; 1 unless given
 
@@ -25,6 +28,8 @@ Exit code: 0 nothing left, stolen or leaked; 1 something was; 2 it proved nothin
 /// It proved nothing, or was not asked right.
 const NOTHING: u8 = 2;
 
+const MOST_PROCESSES: usize = 64;
+
 /// What was asked for.
 #[derive(Debug)]
 struct Options {
@@ -32,6 +37,9 @@ struct Options {
     rounds: Option<usize>,
     drops: bool,
     seed: u64,
+    processes: usize,
+    /// This process is one of those of a run, on the server in this folder.
+    part: Option<PathBuf>,
 }
 
 /// Does what the arguments behind `torture` say.
@@ -47,18 +55,23 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
             return ExitCode::from(NOTHING);
         }
     };
-    if options.drops { drops::run(&options) } else { rounds::run(&options) }
+    match &options.part {
+        Some(folder) => part::run(options.target, folder),
+        None if options.drops => drops::run(&options),
+        None => rounds::run(&options),
+    }
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut target, mut rounds, mut drops, mut seed) = (None, None, false, 1);
+    let (mut target, mut rounds, mut drops, mut seed, mut processes, mut part) = (None, None, false, 1, 1, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("backend") => target = Some(find(&parser.value()?.string()?)?),
             Long("rounds") => rounds = Some(parser.value()?.parse()?).filter(|rounds| *rounds > 0),
             Long("drops") => drops = true,
-            Long("processes") => one_process(parser.value()?.parse()?)?,
+            Long("processes") => processes = parser.value()?.parse()?,
+            Long("part") => part = Some(parser.value()?.into()),
             Long("via") => crate::options::via(&parser.value()?.string()?)?,
             Long("seed") => seed = parser.value()?.parse()?,
             Long("help") | Short('h') => return Ok(None),
@@ -69,11 +82,13 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     if drops && target.name != "memory" {
         return Err("--drops: of memory only".into());
     }
-    Ok(Some(Options { target, rounds, drops, seed }))
-}
-
-fn one_process(wanted: u32) -> Result<(), lexopt::Error> {
-    if wanted == 1 { Ok(()) } else { Err("memory is seen by one process only: --processes 1".into()) }
+    if processes != 1 && !target.is_shared() {
+        return Err(format!("{} is seen by one process only: --processes 1", target.name).into());
+    }
+    if !(1..=MOST_PROCESSES).contains(&processes) || drops && processes != 1 {
+        return Err(format!("--processes: 1 to {MOST_PROCESSES}, and 1 with --drops").into());
+    }
+    Ok(Some(Options { target, rounds, drops, seed, processes, part }))
 }
 
 fn find(name: &str) -> Result<&'static Target, lexopt::Error> {

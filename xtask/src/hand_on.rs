@@ -54,11 +54,12 @@ cargo xtask torture --backend NAME [options]
 Locks under contention: two or more claimants a name, TTL 100 ms, a release aimed at its own expiry, 64 names at once.
 Reports names that stayed taken (left) and overlapping holders (stolen). Built in release mode: the first time takes longer.
 
-  --backend NAME    which server: memory
+  --backend NAME    which server: memory, sqlite
   --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
                     50 unless given
   --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
-  --processes N     claimants in so many processes; memory has one
+  --processes N     claimants in so many processes, of which some are killed while they hold a name; 1 unless given, and
+                    memory has one
   --via HOW         containers, local or url: where servers come from; the backends of this version need none
   --seed N          where randomness begins; 1 unless given
 

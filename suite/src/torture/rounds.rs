@@ -11,7 +11,7 @@ use std::{
 };
 
 use concurrency_core::{
-    Claim, Error, Lease, Lock, Released,
+    Claim, Lease, Lock, Released,
     clock::{self, BootInstant},
 };
 use fastrand::Rng;
@@ -19,55 +19,85 @@ use tokio::task::JoinSet;
 
 use super::{
     Options,
+    fleet::Fleet,
     verdict::{Counts, Grant, stolen},
 };
 
 /// Names at once.
 const NAMES: usize = 64;
 /// Of every claim.
-const TTL: Duration = Duration::from_millis(100);
+pub(super) const TTL: Duration = Duration::from_millis(100);
 /// The first winner releases so much before or after its own expiry, at most.
-const AIM: Duration = Duration::from_millis(3);
+pub(super) const AIM: Duration = Duration::from_millis(3);
 /// How long a claimant waits: far longer than a round takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Clients of the backend that the claimants of a round come from.
 const CLIENTS: usize = 4;
+
+/// The namespace of all names.
+pub(super) const NAMESPACE: &str = "torture";
+
+/// Where the claimants of a round are.
+#[derive(Debug, Clone)]
+enum Claimants {
+    /// In this process, as clients of their own.
+    Here(Vec<Arc<dyn Lock>>),
+    /// In processes of their own.
+    There(Arc<Fleet>),
+}
 
 /// Runs them and prints how it went.
 pub(super) fn run(options: &Options) -> ExitCode {
     let rounds = options.rounds.unwrap_or(6400);
     let takes = (TTL + AIM) * u32::try_from(rounds.div_ceil(NAMES)).unwrap_or(u32::MAX);
     println!(
-        "torture {}: {rounds} rounds over {NAMES} names at once, 2 to 4 claimants each, TTL 100 ms, seed {}: about {} s",
+        "torture {}: {rounds} rounds over {NAMES} names at once, 2 to 4 claimants each, in {}, TTL 100 ms, seed {}: about {} s",
         options.target.name,
+        if options.processes > 1 { format!("{} processes", options.processes) } else { "one process".to_owned() },
         options.seed,
         takes.as_secs() + 1
     );
-    let counts = super::runtime().block_on(async {
-        let connect = options.target.connect();
-        let mut clients = Vec::with_capacity(CLIENTS);
-        for _ in 0..CLIENTS {
-            clients.push(connect().await.and_then(|client| client.lock("torture")).expect("the lock opens"));
-        }
-        let mut counts = all(&clients, rounds, options.seed).await;
-        // One TTL after the end nothing holds a name any more.
-        clock::sleep_until(BootInstant::now().after(TTL)).await;
-        counts.left = left(&*clients[0]).await;
-        counts
-    });
+    let counts = super::runtime().block_on(run_all(options, rounds));
     print!("{counts}");
     counts.exit_code()
 }
 
-async fn all(clients: &[Arc<dyn Lock>], rounds: usize, seed: u64) -> Counts {
-    let done = Arc::new(AtomicUsize::new(0));
+async fn run_all(options: &Options, rounds: usize) -> Counts {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let join = options.target.join(folder.path()).filter(|_| options.processes > 1);
+    let is_shared = join.is_some();
+    let connect = join.unwrap_or_else(|| options.target.connect());
+    let mut clients = Vec::with_capacity(CLIENTS);
+    for _ in 0..if is_shared { 1 } else { CLIENTS } {
+        clients.push(connect().await.and_then(|client| client.lock(NAMESPACE)).expect("the lock opens"));
+    }
+    let (lock, done) = (Arc::clone(&clients[0]), Arc::new(AtomicUsize::new(0)));
+    let fleet = is_shared.then(|| {
+        let fleet = Fleet::start(options.target.name, folder.path(), options.processes, rounds, &done);
+        Arc::new(fleet.expect("the processes start"))
+    });
+    let claimants = fleet.as_ref().map_or(Claimants::Here(clients), |fleet| Claimants::There(Arc::clone(fleet)));
+    let mut counts = all(&claimants, rounds, options.seed, &done).await;
+    drop(claimants);
+    // One TTL after the end nothing holds a name any more.
+    clock::sleep_until(BootInstant::now().after(TTL)).await;
+    counts.left = left(&*lock).await;
+    if let Some(fleet) = fleet.and_then(Arc::into_inner) {
+        counts.killed = Some(fleet.killed_holding());
+        counts.failed += fleet.end();
+    }
+    counts
+}
+
+async fn all(claimants: &Claimants, rounds: usize, seed: u64, done: &Arc<AtomicUsize>) -> Counts {
     let mut names = JoinSet::new();
     for name in 0..NAMES {
         let mine = rounds / NAMES + usize::from(name < rounds % NAMES);
-        let (clients, done) = (clients.to_vec(), Arc::clone(&done));
+        let (claimants, done) = (claimants.clone(), Arc::clone(done));
         let rng = Rng::with_seed(seed.wrapping_mul(NAMES as u64).wrapping_add(name as u64));
-        names.spawn(one_name(clients, name, mine, rng, done));
+        names.spawn(one_name(claimants, name, mine, rng, done));
     }
+    let done = Arc::clone(done);
     let progress = tokio::spawn(async move {
         while std::io::stderr().is_terminal() {
             clock::sleep_until(BootInstant::now().after(Duration::from_millis(500))).await;
@@ -86,26 +116,24 @@ async fn all(clients: &[Arc<dyn Lock>], rounds: usize, seed: u64) -> Counts {
     counts
 }
 
-async fn one_name(
-    clients: Vec<Arc<dyn Lock>>,
-    name: usize,
-    rounds: usize,
-    mut rng: Rng,
-    done: Arc<AtomicUsize>,
-) -> Counts {
+async fn one_name(claimants: Claimants, name: usize, rounds: usize, mut rng: Rng, done: Arc<AtomicUsize>) -> Counts {
     let mut counts = Counts::of(rounds);
     let mut grants = Vec::new();
     for _ in 0..rounds {
         let order = Arc::new(AtomicUsize::new(0));
-        let mut claimants = JoinSet::new();
-        let some = rng.usize(2..=CLIENTS);
-        for client in clients.iter().take(some) {
+        let (mut asking, first) = (JoinSet::new(), rng.usize(..CLIENTS));
+        for who in first..first + rng.usize(2..=CLIENTS) {
             let aim = Duration::from_micros(rng.u64(..=2 * AIM.as_micros() as u64));
-            let (lock, order) = (Arc::clone(client), Arc::clone(&order));
-            claimants.spawn(claimant(lock, format!("name {name}"), aim, order));
+            let (claimants, order) = (claimants.clone(), Arc::clone(&order));
+            asking.spawn(async move {
+                match claimants {
+                    Claimants::Here(clients) => claimant(&*clients[who % CLIENTS], name, aim, &order).await,
+                    Claimants::There(fleet) => fleet.turn(who, name, aim, &order).await,
+                }
+            });
         }
         let mut turns = Vec::new();
-        while let Some(turn) = claimants.join_next().await {
+        while let Some(turn) = asking.join_next().await {
             turns.push(turn.expect("a claimant goes on to its end"));
         }
         counts.count(&turns);
@@ -117,35 +145,58 @@ async fn one_name(
 }
 
 /// How it went for one claimant.
+#[derive(Debug)]
 pub(super) struct Turn {
     pub(super) asked: BootInstant,
     /// `None` where it was not granted the name, or not in time.
     pub(super) grant: Option<Grant>,
-    /// What its release was answered, where it was the first winner of the round.
+    /// It was the first winner of the round.
+    pub(super) is_first: bool,
+    /// What its release was answered, where it was the first winner.
     pub(super) aimed: Option<Released>,
-    pub(super) failed: Option<Error>,
+    pub(super) failed: Option<String>,
+    /// Its process was killed.
+    pub(super) is_gone: bool,
 }
 
-async fn claimant(lock: Arc<dyn Lock>, name: String, aim: Duration, order: Arc<AtomicUsize>) -> Turn {
+impl Turn {
+    pub(super) fn failed(asked: BootInstant, grant: Option<Grant>, why: String) -> Self {
+        Self { asked, grant, is_first: false, aimed: None, failed: Some(why), is_gone: false }
+    }
+
+    pub(super) fn gone(asked: BootInstant, grant: Option<Grant>) -> Self {
+        Self { asked, grant, is_first: false, aimed: None, failed: None, is_gone: true }
+    }
+}
+
+pub(super) fn name_of(name: usize) -> String {
+    format!("name {name}")
+}
+
+async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsize) -> Turn {
     let asked = BootInstant::now();
-    let claim = Claim::new(&name, TTL).expect("the claim is valid");
+    let claim = Claim::new(&name_of(name), TTL).expect("the claim is valid");
     let lease = match lock.acquire(&claim, PATIENCE).await {
         Ok(lease) => lease,
-        Err(error) => return Turn { asked, grant: None, aimed: None, failed: Some(error) },
+        Err(error) => return Turn::failed(asked, None, error.to_string()),
     };
     let granted = BootInstant::now();
-    let first = order.fetch_add(1, Ordering::AcqRel) == 0;
-    if first {
+    let is_first = order.fetch_add(1, Ordering::AcqRel) == 0;
+    if is_first {
         clock::sleep_until(granted.after(TTL + aim).before(AIM)).await;
     }
     let grant = Grant { from: granted, until: until(&lease), token: lease.fencing_token() };
-    let released = lock.release(lease.claim(), Some(lease.fencing_token())).await;
-    let (answer, failed) = released.map_or_else(|error| (None, Some(error)), |answer| (Some(answer), None));
-    Turn { asked, grant: Some(grant), aimed: answer.filter(|_| first), failed }
+    match lock.release(lease.claim(), Some(lease.fencing_token())).await {
+        Ok(answer) => {
+            let aimed = is_first.then_some(answer);
+            Turn { asked, grant: Some(grant), is_first, aimed, failed: None, is_gone: false }
+        }
+        Err(error) => Turn { is_first, ..Turn::failed(asked, Some(grant), error.to_string()) },
+    }
 }
 
 /// The end of the time in which a holder that releases now believes in its lease.
-fn until(lease: &Lease) -> BootInstant {
+pub(super) fn until(lease: &Lease) -> BootInstant {
     lease.deadline().min(BootInstant::now())
 }
 
@@ -153,7 +204,7 @@ fn until(lease: &Lease) -> BootInstant {
 async fn left(lock: &dyn Lock) -> usize {
     let mut left = 0;
     for name in 0..NAMES {
-        let claim = Claim::new(&format!("name {name}"), TTL).expect("the claim is valid");
+        let claim = Claim::new(&name_of(name), TTL).expect("the claim is valid");
         left += usize::from(!matches!(lock.try_acquire(&claim).await, Ok(Some(_))));
     }
     left

@@ -32,7 +32,11 @@ pub(super) struct Counts {
     late: usize,
     grants: usize,
     /// Calls that failed; none should.
-    failed: usize,
+    pub(super) failed: usize,
+    /// Claims whose process was killed.
+    gone: usize,
+    /// Processes that were killed while they held a name; `None` where there is one process only.
+    pub(super) killed: Option<usize>,
     pub(super) left: usize,
     pub(super) stolen: usize,
 }
@@ -41,6 +45,8 @@ pub(super) struct Counts {
 const LEAST_CONTENDED: f64 = 90.0;
 /// Of all aimed releases, in percent.
 const LEAST_LATE: f64 = 20.0;
+/// Of processes that held a name.
+const LEAST_KILLED: usize = 20;
 
 impl Counts {
     /// Of so many rounds, none of them counted yet.
@@ -50,14 +56,20 @@ impl Counts {
 
     /// Counts a round.
     pub(super) fn count(&mut self, turns: &[Turn]) {
-        let first = turns.iter().filter(|turn| turn.aimed.is_some()).find_map(|turn| turn.grant);
-        let waited = |turn: &&Turn| turn.aimed.is_none() && first.is_some_and(|first| turn.asked < first.until);
+        let first = turns.iter().filter(|turn| turn.is_first).find_map(|turn| turn.grant);
+        let waited = |turn: &&Turn| !turn.is_first && first.is_some_and(|first| turn.asked < first.until);
         self.contended += usize::from(turns.iter().any(|turn| waited(&turn)));
         let aimed = || turns.iter().filter_map(|turn| turn.aimed);
         self.aimed += aimed().count();
         self.late += aimed().filter(|released| *released != Released::Ours).count();
         self.grants += turns.iter().filter(|turn| turn.grant.is_some()).count();
-        self.failed += turns.iter().filter(|turn| turn.failed.is_some()).count();
+        self.gone += turns.iter().filter(|turn| turn.is_gone).count();
+        for why in turns.iter().filter_map(|turn| turn.failed.as_ref()) {
+            if self.failed == 0 {
+                eprintln!("failed: {why}");
+            }
+            self.failed += 1;
+        }
     }
 
     /// Adds what was counted for one name.
@@ -67,6 +79,7 @@ impl Counts {
         self.late += other.late;
         self.grants += other.grants;
         self.failed += other.failed;
+        self.gone += other.gone;
         self.stolen += other.stolen;
     }
 
@@ -79,7 +92,8 @@ impl Counts {
     }
 
     fn proves_nothing(&self) -> bool {
-        self.contended() < LEAST_CONTENDED || self.late() < LEAST_LATE
+        let few_kills = self.killed.is_some_and(|killed| killed < LEAST_KILLED);
+        self.contended() < LEAST_CONTENDED || self.late() < LEAST_LATE || few_kills
     }
 
     /// 1 for a wrong lock, 2 where nothing was proved, 0 otherwise.
@@ -97,7 +111,7 @@ fn percent(part: usize, of: usize) -> f64 {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, contended, aimed, late, grants, failed, left, stolen } = self;
+        let Self { rounds, contended, aimed, late, grants, failed, gone, killed, left, stolen } = self;
         writeln!(
             f,
             "contended      {contended} of {rounds} rounds, {:.1} % (at least {LEAST_CONTENDED} %)",
@@ -105,6 +119,9 @@ impl fmt::Display for Counts {
         )?;
         writeln!(f, "late releases  {late} of {aimed}, {:.1} % (at least {LEAST_LATE} %)", self.late())?;
         writeln!(f, "grants         {grants}; calls that failed {failed}")?;
+        if let Some(killed) = killed {
+            writeln!(f, "killed holding {killed} processes (at least {LEAST_KILLED}); claims cut off by that {gone}")?;
+        }
         writeln!(f, "left {left}, stolen {stolen}")?;
         if self.proves_nothing() { writeln!(f, "proved nothing") } else { Ok(()) }
     }
@@ -136,5 +153,7 @@ mod tests {
         let counts = Counts { contended: 90, late: 20, ..counts };
         assert!(counts.to_string().ends_with("left 0, stolen 0\n"), "{counts}");
         assert!(Counts { late: 19, ..counts }.proves_nothing());
+        assert!(Counts { killed: Some(19), ..counts }.proves_nothing());
+        assert!(!Counts { killed: Some(20), ..counts }.proves_nothing());
     }
 }
