@@ -53,7 +53,7 @@ of a page to watch it on is printed first; there you can kill and freeze instanc
   --pace N            how many orders are begun in a second, 1 to 100,000; 80 unless given
   --clients N         how many customers send them at once, 1 to 1,000; 32 unless given
   --seed N            where the choices of the customers begin (products, repeats); random unless given
-  --port N            the page is on 127.0.0.1, port N; a free one unless given
+  --port N            the page is on 127.0.0.1, port N (with memory: the first instance); a free one unless given
   --lease-ms N        how long a dead or frozen instance keeps others from its orders, 200 to 60,000 ms; 2,000 unless given
   --keep              leaves the files where they are, and the page up, until Ctrl-C
   --json FILE         the report as JSON, too
@@ -165,6 +165,18 @@ mod tests {
         for part in PARTS {
             let options = parse(&format!("--url sqlite:x --break {}", part.name)).unwrap().unwrap();
             assert_eq!(options.part, Some(part));
+        }
+    }
+
+    #[test]
+    fn every_option_that_the_help_explains_is_known() {
+        let options = HELP.lines().filter_map(|line| line.strip_prefix("  --")?.split(' ').next());
+        let options: Vec<_> = options.map(|name| format!("--{name}")).collect();
+        assert_eq!(options.len(), 12);
+        for option in options {
+            // All but this one want a value, and say so.
+            let known = parse(&option).map_or_else(|why| why.contains("missing argument"), |_| option == "--keep");
+            assert!(known, "{option}: {:?}", parse(&option));
         }
     }
 

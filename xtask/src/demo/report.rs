@@ -179,6 +179,7 @@ impl Report<'_> {
             "incidents": self.world.incidents.iter().map(super::incident::Incident::json).collect::<Vec<_>>(),
             "customers": self.ordered,
             "options": {
+                "url": self.options.url,
                 "instances": self.options.instances,
                 "orders": self.options.orders,
                 "pace": self.options.pace,

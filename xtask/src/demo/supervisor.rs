@@ -63,6 +63,10 @@ pub(super) fn run(options: Options) -> Result<ExitCode, Problem> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| format!("Ctrl-C: {error}"))?;
     }
     let (sender, events) = mpsc::channel();
+    if let Some(file) = &options.json {
+        // Half a minute later would be late to say so.
+        fs::write(file, "").map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+    }
     let page = Page::open(options.port, sender.clone())?;
     println!("the page of this run: {}", page.address());
     let world = World::new(options.orders, options.part.map(|part| part.means));
@@ -107,6 +111,8 @@ pub(super) struct Supervisor {
     doomed: BTreeSet<u32>,
     /// Frozen by hand: until when, and the number of the question whether the backend can be written.
     by_hand: BTreeMap<u32, (Duration, u64)>,
+    /// To be frozen by hand again, since they kept others from writing: from when on, until when.
+    again: BTreeMap<u32, (Duration, Duration)>,
     questions: u64,
     /// When the last instance died or was frozen: its leases live as long as a lease.
     last_fault: Duration,
@@ -146,6 +152,7 @@ impl Supervisor {
             aims: None,
             doomed: BTreeSet::new(),
             by_hand: BTreeMap::new(),
+            again: BTreeMap::new(),
             questions: 0,
             last_fault: Duration::ZERO,
             closing: false,

@@ -14,6 +14,8 @@ use crate::demo::{
 
 /// How long the button freezes.
 const BY_HAND: Duration = Duration::from_secs(5);
+/// How soon that is tried again, where it has caught the file.
+const AGAIN: Duration = Duration::from_millis(250);
 /// The numbers of questions by hand begin here, so that they are not taken for those of the aims.
 const QUESTIONS: u64 = 1 << 32;
 
@@ -238,6 +240,7 @@ impl Supervisor {
         let now = self.world.now;
         self.last_fault = now;
         self.by_hand.remove(&instance);
+        self.again.remove(&instance);
         self.world.died(instance);
         let actions = self.aims.as_mut().map(|aims| aims.ended(instance, now)).unwrap_or_default();
         self.act(actions);
@@ -285,11 +288,13 @@ impl Supervisor {
         self.world.mark(Kind::Frozen, instance, format!("instance {instance} frozen by hand"));
     }
 
-    /// Whether the backend can be written while an instance is frozen by hand; if it cannot, that is taken back.
+    /// Whether the backend can be written while an instance is frozen by hand; if it cannot, that is taken back, and soon done
+    /// again.
     fn answered_by_hand(&mut self, asked: u64, written: bool) {
-        let about = self.by_hand.iter().find(|(_, (_, number))| *number == asked).map(|(instance, _)| *instance);
-        if let Some(instance) = about.filter(|_| !written) {
+        let about = self.by_hand.iter().find(|(_, (_, number))| *number == asked);
+        if let Some((instance, until)) = about.map(|(instance, (until, _))| (*instance, *until)).filter(|_| !written) {
             self.by_hand.remove(&instance);
+            self.again.insert(instance, (self.world.now + AGAIN, until));
             self.thaw(instance);
             self.act(vec![Action::Missed(instance)]);
         }
@@ -304,6 +309,15 @@ impl Supervisor {
             self.by_hand.remove(&instance);
             self.thaw(instance);
             self.world.mark(Kind::Thawed, instance, format!("instance {instance} goes on"));
+        }
+        let again: Vec<_> =
+            self.again.iter().filter(|(_, (from, _))| now >= *from).map(|(n, (_, until))| (*n, *until)).collect();
+        for (instance, until) in again {
+            self.again.remove(&instance);
+            let serves = self.world.cards.get(&instance).is_some_and(|card| card.state == State::Serving);
+            if serves && now < until && !self.closing {
+                self.freeze_by_hand(instance, until);
+            }
         }
         let due = |card: &crate::demo::world::Card| {
             card.state == State::Dead && card.restart_at.is_some_and(|restart_at| now >= restart_at)

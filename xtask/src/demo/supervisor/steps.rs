@@ -126,7 +126,7 @@ impl Supervisor {
         let all = self.options.instances as usize;
         let quiet = |run: &mut Self| {
             let rests = run.aims.as_mut().is_none_or(Aims::close);
-            rests && run.by_hand.is_empty() && run.world.in_state(State::Serving).len() == all
+            rests && run.by_hand.is_empty() && run.again.is_empty() && run.world.in_state(State::Serving).len() == all
         };
         if !self.until(READY + self.options.lease * 5, quiet)? {
             self.world.wrong.push("not all instances served again in the end".to_owned());
