@@ -29,8 +29,10 @@ use crate::{
 const REPEAT_ONE_OF: u32 = 10;
 /// How much later than the first the repeat is sent, at most.
 const REPEAT_AFTER: Duration = Duration::from_millis(4);
-/// How often a request without a useful answer is sent, each time to the next instance.
-const ATTEMPTS: usize = 20;
+/// How many products a customer asks for, until one is in stock.
+const WISHES: usize = 20;
+/// How long a request without a useful answer is sent again and again, each time to the next instance.
+const PERSISTENCE: Duration = Duration::from_secs(60);
 
 /// What the clients saw.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +144,7 @@ struct Sent {
 impl Customer {
     /// Orders until something is accepted: what is out of stock is replaced by something else, under another key.
     async fn order(&mut self, number: usize) {
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..WISHES {
             let wanted = NewOrder { sku: self.choose().to_owned(), quantity: self.rng.u32(1..=3) };
             let price = self.price(&wanted.sku).await;
             let key = format!("run-{}-order-{number}-{attempt}", self.run);
@@ -183,19 +185,20 @@ impl Customer {
         } else {
             self.instances[at].order(key, wanted).await
         };
-        for attempt in 1..ATTEMPTS {
+        for attempt in 1.. {
             match first {
                 Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => {
                     self.tally.took.push(BootInstant::now().since(start).as_micros() as u64);
                     return Some(answer);
                 }
+                _ if BootInstant::now().since(start) >= PERSISTENCE => break,
                 _ => self.tally.again += 1,
             }
             clock::sleep_until(BootInstant::now().after(random::up_to(Duration::from_millis(100)))).await;
             let next = (at + attempt) % self.instances.len();
             first = self.instances[next].order(key, wanted).await;
         }
-        self.tally.wrong.push(format!("{key}: no answer after {ATTEMPTS} requests"));
+        self.tally.wrong.push(format!("{key}: no answer within {} s", PERSISTENCE.as_secs()));
         None
     }
 

@@ -8,7 +8,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     thread,
 };
 
@@ -17,6 +17,9 @@ use serde_json::Value;
 
 /// How often each part is broken.
 const RUNS: usize = 10;
+
+/// One test at a time: a run is judged by what happens in time, too, and its processes want a processor.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// The supervisor, built once.
 fn supervisor() -> &'static Path {
@@ -71,6 +74,7 @@ impl Run {
 
 #[test]
 fn a_run_with_kills_and_freezes_finds_nothing_wrong() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Run::of(&["--orders", "600", "--pace", "100"]);
     assert_eq!(run.code(), Some(0), "{}", run.told());
     assert_eq!(run.report["verdict"], "clean");
@@ -92,6 +96,7 @@ fn a_run_with_kills_and_freezes_finds_nothing_wrong() {
 
 #[test]
 fn a_run_without_faults_proves_nothing() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Run::of(&["--orders", "3", "--pace", "1000", "--clients", "1"]);
     assert_eq!((run.code(), &run.report["verdict"]), (Some(2), &Value::from("proved_nothing")), "{}", run.told());
     assert!(run.told().contains("\nproved nothing: "), "{}", run.told());
@@ -99,12 +104,13 @@ fn a_run_without_faults_proves_nothing() {
 
 #[test]
 fn whatever_is_broken_is_noticed_ten_times_of_ten() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let parts = [("lock", "lock"), ("stock", "stock"), ("events", "projection"), ("fence", "fence")];
     thread::scope(|scope| {
         for (part, line) in parts {
             scope.spawn(move || {
                 for number in 0..RUNS {
-                    let run = Run::of(&["--orders", "300", "--pace", "75", "--break", part]);
+                    let run = Run::of(&["--orders", "200", "--pace", "60", "--break", part]);
                     assert_eq!(run.code(), Some(1), "--break {part}, run {number}: {}", run.told());
                     assert!(run.wrong().contains(&line), "--break {part}, run {number}: {}", run.told());
                     assert!(run.told().contains(&format!("\n{line:<11} WRONG: ")), "{}", run.told());

@@ -15,6 +15,8 @@ const READY: Duration = Duration::from_secs(20);
 const STILL: Duration = Duration::from_secs(60);
 /// How long the instances may take to finish what the customers left.
 const DRAIN: Duration = Duration::from_secs(60);
+/// The least that customers wait for an answer; half a lease unless that is shorter.
+const IMPATIENCE: Duration = Duration::from_millis(400);
 /// How long an instance may take to stop.
 const STOPPING: Duration = Duration::from_secs(10);
 
@@ -105,7 +107,7 @@ impl Supervisor {
             ("pace", self.options.pace.to_string()),
             ("clients", self.options.clients.to_string()),
             ("seed", self.seed.to_string()),
-            ("patience-ms", (self.options.lease / 2).as_millis().to_string()),
+            ("patience-ms", (self.options.lease / 2).max(IMPATIENCE).as_millis().to_string()),
         ];
         self.start(Who::Customers, 0, &arguments)?;
         self.aims = Some(Aims::new(self.options.lease, self.clock.elapsed()));
