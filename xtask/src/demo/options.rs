@@ -116,12 +116,9 @@ impl Options {
 
     /// Whether all of it is to happen in one process.
     pub(crate) fn is_memory(&self) -> bool {
-        self.url.as_deref().map_or(DEFAULT_IS_MEMORY, |url| url.starts_with("memory:"))
+        self.url.as_deref().is_some_and(|url| url.starts_with("memory:"))
     }
 }
-
-/// Whether there is a backend for several processes already.
-const DEFAULT_IS_MEMORY: bool = true;
 
 fn words(error: lexopt::Error) -> Problem {
     error.to_string()

@@ -174,24 +174,33 @@ impl Supervisor {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the supervisor keeps a sender"),
             }
-            self.world.now = self.clock.elapsed();
+            let now = self.look_at_the_clock();
             self.tick()?;
-            if self.world.now >= self.shown + SHOW {
-                self.shown = self.world.now;
+            if now >= self.shown + SHOW {
+                self.shown = now;
                 self.page.show(snapshot(&self.world));
             }
             if done(self) {
                 return Ok(true);
             }
-            if self.world.now >= deadline {
+            if now >= deadline {
                 return Ok(false);
             }
         }
     }
 
+    /// The time of the run stands still once it is over.
+    fn look_at_the_clock(&mut self) -> Duration {
+        let now = self.clock.elapsed();
+        if self.world.phase != Phase::Over {
+            self.world.now = now;
+        }
+        now
+    }
+
     fn phase(&mut self, phase: Phase) {
         self.world.phase = phase;
-        self.world.now = self.clock.elapsed();
+        self.look_at_the_clock();
         self.page.show(snapshot(&self.world));
     }
 
@@ -222,6 +231,7 @@ impl Supervisor {
                 Err(failed) => return Err(failed),
             }
         } else {
+            self.shown = Duration::MAX / 2;
             self.until(LAST_LOOK, |supervisor| supervisor.page.is_fetched())?;
         }
         Ok(code)

@@ -160,16 +160,14 @@ impl World {
     pub(super) fn counts(&mut self, instance: u32, line: Value) {
         let Some(card) = self.cards.get_mut(&instance) else { return };
         let life = card.life;
-        if self.grants.len() > GRANTS {
-            self.grants.clear();
-        }
-        for grant in line["granted"].as_array().into_iter().flatten() {
+        let (projects, counted) = (line["projects"].as_u64(), number(&line["projected"]));
+        let grants = line["granted"].as_array().cloned().unwrap_or_default();
+        card.counts = line;
+        for grant in &grants {
             if let (Some(name), Some(token)) = (grant[0].as_str(), grant[1].as_u64()) {
-                self.grants.insert((name.to_owned(), token), instance);
+                self.granted(name, token, instance);
             }
         }
-        let (projects, counted) = (line["projects"].as_u64(), number(&line["projected"]));
-        card.counts = line;
         if let Some(token) = projects {
             self.keeps_projection(instance, life, token, counted);
         }
@@ -207,7 +205,20 @@ impl World {
         card.state = State::Dead;
         self.cached_before.0 += number(&card.counts["hits"]);
         self.cached_before.1 += number(&card.counts["loads"]);
-        card.counts = Value::Null;
+        // What it had done stays on its card; it holds nothing and keeps nothing any more.
+        for gone in ["hits", "loads", "holds", "projects"] {
+            if let Some(value) = card.counts.get_mut(gone) {
+                *value = Value::Null;
+            }
+        }
+    }
+
+    /// An instance was granted a lock under this token.
+    pub(super) fn granted(&mut self, name: &str, token: u64, instance: u32) {
+        if self.grants.len() > GRANTS {
+            self.grants.clear();
+        }
+        self.grants.insert((name.to_owned(), token), instance);
     }
 
     /// Hits and loads of the cache, of all processes.

@@ -37,7 +37,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tests", does: "unit and documentation tests", cold: 150, warm: 30, run: tests },
     Step { name: "conformance", does: "the contract, sentence by sentence", cold: 60, warm: 30, run: conformance },
     Step { name: "mutants", does: "the suite notices every lie", cold: 60, warm: 60, run: mutants },
-    Step { name: "examples", does: "every example does what it says", cold: 60, warm: 5, run: examples },
+    Step { name: "examples", does: "every example does what it says", cold: 150, warm: 90, run: examples },
     Step { name: "tidy", does: "the conventions of this repository", cold: 5, warm: 2, run: tidy },
 ];
 

@@ -21,7 +21,7 @@ const QUESTIONS: u64 = 1 << 32;
 
 impl Supervisor {
     pub(super) fn handle(&mut self, event: Event) -> Result<(), Stopped> {
-        self.world.now = self.clock.elapsed();
+        self.look_at_the_clock();
         match event {
             Event::Said { who, life, line } => {
                 // The last words of a process that was replaced meanwhile.
@@ -98,6 +98,10 @@ impl Supervisor {
 
     fn instance_said(&mut self, instance: u32, what: &str, line: Value) {
         let (now, instances) = (self.world.now, self.instances());
+        if let ("reached", Some(order)) = (what, line["order"].as_str()) {
+            // It may be frozen before it tells its grants.
+            self.world.granted(&format!("order/{order}"), number(&line["token"]), instance);
+        }
         let actions = match (what, &mut self.aims) {
             ("ready", _) => {
                 if let Some(card) = self.world.cards.get_mut(&instance) {

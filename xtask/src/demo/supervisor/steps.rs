@@ -156,6 +156,10 @@ impl Supervisor {
             self.world.wrong.push(format!("did not stop: {}", left.join(", ")));
             self.processes.clear();
         }
+        // Nobody looks at the locks any more, and the page shows only what somebody has seen.
+        if let Some(locks) = self.world.seen.as_mut().and_then(|seen| seen.get_mut("locks")) {
+            *locks = serde_json::Value::Null;
+        }
         // Leases of those that were killed run out by themselves.
         let over = self.last_fault + self.options.lease + Duration::from_millis(300);
         let left = over.saturating_sub(self.clock.elapsed());
