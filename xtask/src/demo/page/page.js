@@ -127,8 +127,9 @@ function holder(lock) {
   return `instance ${lock.holder}${lock.frozen ? ", frozen" : lock.dead ? ", dead" : ""}`;
 }
 
+/** As short as the list of what happened names orders. */
 function cut(name) {
-  return name.length > 16 ? `${name.slice(0, 14)}..` : name;
+  return name.startsWith("order/") ? name.slice(0, "order/".length + 6) : name;
 }
 
 function show(state) {
