@@ -12,7 +12,7 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-/// All text files that the rules look at.
+/// All files that the rules look at; those that are no text are empty.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) files: Vec<File>,
@@ -41,9 +41,9 @@ impl Tree {
                 if !hidden && name != "target" {
                     self.read_folder(&entry.path(), &format!("{path}/"))?;
                 }
-            } else if kind.is_file()
-                && let Ok(text) = fs::read_to_string(entry.path())
-            {
+            } else if kind.is_file() {
+                // What is no text, a picture, has no lines; documents may refer to it.
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
                 self.files.push(File { path, text });
             }
         }
@@ -92,6 +92,7 @@ mod tests {
     fn this_repository_is_read() {
         let tree = Tree::read(&crate::programs::root()).unwrap();
         assert!(tree.file("xtask/src/tidy/tree.rs").is_some() && tree.file(".ci/run").is_some());
+        assert_eq!(tree.file("docs/demo.png").map(|file| &*file.text), Some(""), "a picture is there, and has no lines");
         assert!(!tree.files.iter().any(|file| file.path.contains("target/") || file.path.starts_with(".git/")));
     }
 }
