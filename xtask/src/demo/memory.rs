@@ -11,7 +11,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Problem> {
     command.arg("memory");
     command.args(["--orders", &options.orders.to_string(), "--clients", &options.clients.to_string()]);
     command.args(["--instances", &options.instances.to_string(), "--pace", &options.pace.to_string()]);
-    for (name, value) in [("--seed", options.seed), ("--port", Some(options.port.into()).filter(|port| *port > 0))] {
+    let port = Some(options.port.into()).filter(|port| options.is_memory() && *port > 0);
+    for (name, value) in [("--seed", options.seed), ("--port", port)] {
         if let Some(value) = value {
             command.args([name, &value.to_string()]);
         }

@@ -22,6 +22,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::{
     aims::Aims,
     folder::Folder,
+    memory,
     options::Options,
     page::Page,
     process::{Event, Process, Who, service},
@@ -46,6 +47,8 @@ const LAST_LOOK: Duration = Duration::from_millis(1500);
 pub(super) enum Stopped {
     /// Ctrl-C.
     Asked,
+    /// The backend has no such component on this system.
+    Lacks(String),
     /// This happened.
     Failed(Problem),
 }
@@ -80,6 +83,13 @@ pub(super) fn run(options: Options) -> Result<ExitCode, Problem> {
     match supervisor.steps() {
         Ok(code) => Ok(ExitCode::from(code)),
         Err(Stopped::Asked) => Ok(stopped()),
+        Err(Stopped::Lacks(what)) if supervisor.options.url.is_none() => {
+            eprintln!(
+                "SQLite has no {what} for several processes here: this run is in one process, without faults and page"
+            );
+            memory::run(&supervisor.options)
+        }
+        Err(Stopped::Lacks(what)) => Err(format!("this backend has no {what} for several processes here")),
         Err(Stopped::Failed(problem)) => Err(format!("{problem}\n(nothing was judged)")),
     }
 }
@@ -120,6 +130,8 @@ pub(super) struct Supervisor {
     closing: bool,
     ledger: Option<String>,
     ready: BTreeSet<Who>,
+    /// What the backend does not have.
+    lacks: Option<String>,
     ordered: Option<Value>,
 }
 
@@ -158,6 +170,7 @@ impl Supervisor {
             closing: false,
             ledger: None,
             ready: BTreeSet::new(),
+            lacks: None,
             ordered: None,
         }
     }

@@ -92,7 +92,11 @@ mod tests {
     fn this_repository_is_read() {
         let tree = Tree::read(&crate::programs::root()).unwrap();
         assert!(tree.file("xtask/src/tidy/tree.rs").is_some() && tree.file(".ci/run").is_some());
-        assert_eq!(tree.file("docs/demo.png").map(|file| &*file.text), Some(""), "a picture is there, and has no lines");
+        assert_eq!(
+            tree.file("docs/demo.png").map(|file| &*file.text),
+            Some(""),
+            "a picture is there, and has no lines"
+        );
         assert!(!tree.files.iter().any(|file| file.path.contains("target/") || file.path.starts_with(".git/")));
     }
 }

@@ -2,7 +2,7 @@
 //! clean run finds nothing wrong, and each part that is broken on purpose is noticed, ten times of ten.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
 use std::{
     env, fs,
@@ -47,7 +47,8 @@ impl Run {
         demo.args(["demo", "--service", env!("CARGO_BIN_EXE_checkout"), "--lease-ms", "500", "--json"]).arg(&json);
         let url = format!("sqlite:{}", folder.join("shop.db").display());
         let output = demo.args(["--url", &url]).args(arguments).env("TMPDIR", &folder).output().unwrap();
-        let report = fs::read(&json).map_or(Value::Null, |json| serde_json::from_slice(&json).unwrap());
+        // Empty where the run did not come to a report.
+        let report = fs::read(&json).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
         fs::remove_dir_all(&folder).unwrap();
         assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("concurrency-demo")), "{left:?}");
@@ -72,10 +73,31 @@ impl Run {
     }
 }
 
+/// Whether SQLite has all that several processes need on this system.
+fn is_whole() -> bool {
+    let folder = env::temp_dir().join(format!("faults-{}", Version::mint()));
+    fs::create_dir(&folder).unwrap();
+    let url = format!("sqlite:{}", folder.join("shop.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let capabilities = runtime.block_on(async { concurrency::connect(&url).await.unwrap().capabilities() });
+    drop(runtime);
+    fs::remove_dir_all(&folder).unwrap();
+    capabilities.lock.is_some() && capabilities.events.is_some()
+}
+
+/// What a run says where it is not.
+fn is_refused(run: &Run) {
+    assert_eq!(run.code(), Some(2), "{}", run.told());
+    assert!(run.told().contains("for several processes here"), "{}", run.told());
+}
+
 #[test]
 fn a_run_with_kills_and_freezes_finds_nothing_wrong() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Run::of(&["--orders", "600", "--pace", "100"]);
+    if !is_whole() {
+        return is_refused(&run);
+    }
     assert_eq!(run.code(), Some(0), "{}", run.told());
     assert_eq!(run.report["verdict"], "clean");
     assert_eq!((run.report["orders"].as_u64(), run.report["charges"].as_u64()), (Some(600), Some(600)));
@@ -98,6 +120,9 @@ fn a_run_with_kills_and_freezes_finds_nothing_wrong() {
 fn a_run_without_faults_proves_nothing() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Run::of(&["--orders", "3", "--pace", "1000", "--clients", "1"]);
+    if !is_whole() {
+        return is_refused(&run);
+    }
     assert_eq!((run.code(), &run.report["verdict"]), (Some(2), &Value::from("proved_nothing")), "{}", run.told());
     assert!(run.told().contains("\nproved nothing: "), "{}", run.told());
 }
@@ -105,6 +130,9 @@ fn a_run_without_faults_proves_nothing() {
 #[test]
 fn whatever_is_broken_is_noticed_ten_times_of_ten() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_whole() {
+        return is_refused(&Run::of(&["--orders", "200", "--break", "lock"]));
+    }
     let parts = [("lock", "lock"), ("stock", "stock"), ("events", "projection"), ("fence", "fence")];
     thread::scope(|scope| {
         for (part, line) in parts {

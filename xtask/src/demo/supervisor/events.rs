@@ -61,6 +61,7 @@ impl Supervisor {
                 self.ordered = Some(line);
             }
             (Who::Auditor, "audit") => self.world.audit = Some(line["audit"].clone()),
+            (Who::Opener, "lacks") => self.lacks = line["what"].as_str().map(str::to_owned),
             (Who::Instance(instance), what) => self.instance_said(instance, what, line),
             (who, "ready" | "open") => drop(self.ready.insert(who)),
             _ => {}
@@ -235,7 +236,7 @@ impl Supervisor {
             let served = match who {
                 Who::Customers => self.ordered.is_some(),
                 Who::Ledger | Who::Onlooker => self.closing,
-                Who::Opener => self.ready.contains(&who),
+                Who::Opener => self.ready.contains(&who) || self.lacks.is_some(),
                 Who::Auditor | Who::Instance(_) => self.world.audit.is_some(),
             };
             // What a process that fails has to say, it has said on the standard error.

@@ -86,6 +86,9 @@ impl Supervisor {
         if !self.until(READY, |run| !run.processes.contains_key(&Who::Opener))? {
             return Err("the backend does not answer".to_owned().into());
         }
+        if let Some(what) = self.lacks.take() {
+            return Err(Stopped::Lacks(what));
+        }
         for number in 1..=self.options.instances {
             self.start_instance(number)?;
         }
