@@ -151,7 +151,8 @@ pub struct Recorder<M: Model> {
 #[derive(Debug)]
 struct Noted<M: Model> {
     operations: Mutex<Vec<OperationOf<M>>>,
-    under_way: AtomicU64,
+    /// When the last operation on each key ended. Locked under the lock of the operations only.
+    ended: Mutex<HashMap<Box<str>, u64>>,
     met: AtomicU64,
 }
 
@@ -171,16 +172,14 @@ impl<M: Model> Recorder<M> {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        let (under_way, met) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { noted: Arc::new(Noted { operations: Mutex::new(Vec::new()), under_way, met }) }
+        Self {
+            noted: Arc::new(Noted { operations: Mutex::default(), ended: Mutex::default(), met: AtomicU64::new(0) }),
+        }
     }
 
     /// Begins an operation: look at the clock, then send. Dropped before [`Open::end`], it is noted as an operation that
     /// may have had its effect, and may still have it.
     pub fn begin(&self, client: u32, key: &str, call: M::Call) -> Open<M> {
-        if self.noted.under_way.fetch_add(1, Ordering::Relaxed) > 0 {
-            self.noted.met.fetch_add(1, Ordering::Relaxed);
-        }
         let operation = Operation {
             client,
             key: key.into(),
@@ -192,7 +191,7 @@ impl<M: Model> Recorder<M> {
         Open { recorder: self.clone(), operation: Some(operation) }
     }
 
-    /// How many operations began while another was under way, on whatever key.
+    /// How many operations were under way together with one on the same key that ended before them.
     #[must_use]
     pub fn met(&self) -> u64 {
         self.noted.met.load(Ordering::Relaxed)
@@ -209,8 +208,15 @@ impl<M: Model> Recorder<M> {
     }
 
     fn note(&self, operation: OperationOf<M>) {
-        self.noted.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.lock().push(operation);
+        let end = operation.returned.unwrap_or_else(now);
+        let mut operations = self.lock();
+        let mut ended = self.noted.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = ended.entry(operation.key.clone()).or_default();
+        if *last >= operation.invoked {
+            self.noted.met.fetch_add(1, Ordering::Relaxed);
+        }
+        *last = end.max(*last);
+        operations.push(operation);
     }
 }
 
