@@ -11,6 +11,7 @@ use std::{
 };
 
 use concurrency_conformance::{Component, Harness, Histories, Verdict};
+use concurrency_core::clock::BootInstant;
 use serde::Serialize;
 
 use crate::{
@@ -43,8 +44,13 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let mut lines = Vec::new();
     for target in targets {
         let recording = Recording { target, histories: histories.clone() };
-        for seed in options.seed..options.seed + options.rounds.unwrap_or(1) {
+        let end = options.lasts.map(|lasts| BootInstant::now().after(lasts));
+        let rounds = options.rounds.unwrap_or(if end.is_some() { u64::MAX } else { 1 });
+        for seed in options.seed..options.seed.saturating_add(rounds) {
             run_on(&recording, options, seed, &mut lines);
+            if end.is_some_and(BootInstant::has_passed) {
+                break;
+            }
         }
     }
     print!("{}", table(&lines));

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
@@ -12,6 +12,8 @@ usage: cargo xtask conformance [OPTION ..]
   --case TEXT      only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N         where randomness begins; 1 unless given
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
+  --for DURATION   one seed after the other until this has passed, as in 90s or 2h; at most --rounds of them if both are given
+  --processes N    clients in so many processes; the backends of this version have one
   --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass
   --mutant TEXT    with --mutants: only those whose name contains this
   --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
@@ -46,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// How many seeds.
     pub(crate) rounds: Option<u64>,
+    /// For how long to go on with further seeds.
+    pub(crate) lasts: Option<Duration>,
     /// Run the mutants instead.
     pub(crate) mutants: bool,
     /// Empty is all.
@@ -77,6 +81,7 @@ impl Options {
             case: String::new(),
             seed: 1,
             rounds: None,
+            lasts: None,
             mutants: false,
             mutant: String::new(),
             require: Vec::new(),
@@ -92,6 +97,8 @@ impl Options {
                 Long("case") => options.case = parser.value()?.string()?,
                 Long("seed") => options.seed = parser.value()?.parse()?,
                 Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
+                Long("for") => options.lasts = Some(parser.value()?.parse_with(humantime::parse_duration)?),
+                Long("processes") => one_process(parser.value()?.parse()?)?,
                 Long("mutants") => options.mutants = true,
                 Long("mutant") => options.mutant = parser.value()?.string()?,
                 Long("require") => options.require.push(parser.value()?.string()?),
@@ -113,6 +120,10 @@ fn level(number: &str) -> Result<u8, lexopt::Error> {
         Ok(5) => Err("level 5 (faults) is not part of this version".into()),
         _ => Err(format!("no level {number:?}: 1, 2, 3 or 4").into()),
     }
+}
+
+fn one_process(wanted: u32) -> Result<(), lexopt::Error> {
+    if wanted == 1 { Ok(()) } else { Err("the cases of this version run in one process: --processes 1".into()) }
 }
 
 pub(crate) fn via(how: &str) -> Result<(), lexopt::Error> {

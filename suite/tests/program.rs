@@ -19,6 +19,18 @@ fn a_run_ends_with_its_sum() {
 }
 
 #[test]
+fn a_run_goes_on_for_as_long_as_it_is_told() {
+    let one = ["conformance", "--backend", "memory", "--case", "state::values::an_empty_value_is_present"];
+    let passed = |more: &[&str]| {
+        let last = last_line(&suite(&[&one[..], more].concat()));
+        last.split(' ').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or_else(|| panic!("{last}"))
+    };
+    assert_eq!(passed(&["--for", "0s"]), 1, "at least one");
+    assert!(passed(&["--for", "300ms"]) > 3, "one seed after the other");
+    assert_eq!(passed(&["--for", "1h", "--rounds", "2"]), 2, "at most so many");
+}
+
+#[test]
 fn nothing_run_is_no_success() {
     assert!(!suite(&["conformance", "--case", "no such case"]).status.success());
 }

@@ -33,10 +33,13 @@ cargo xtask conformance [options]
 Runs the cases of the contract and prints a table of groups: passed, failed, not declared.
 
   --backend NAME    which backend; may be repeated; all that this version has (memory, sqlite) unless given
-  --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given
+  --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given; with --mutants
+                    only cases of these levels hunt
   --case TEXT       only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N          where randomness begins; 1 unless given; at levels 1 and 3 a seed gives the same run again
   --rounds N        how many seeds, from that one on; 1 unless given, 20 with --mutants
+  --for DURATION    one seed after the other until this has passed, as in 90s or 2h
+  --processes N     clients in so many processes; the backends of this version have one
   --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass
   --mutant TEXT     with --mutants: only those whose name contains this
   --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
