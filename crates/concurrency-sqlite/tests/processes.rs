@@ -2,7 +2,7 @@
 
 use std::{env, path::Path, process::Command, sync::Arc};
 
-use concurrency_conformance::{Case, Component, Harness, Level, Verdict, peers::Crew, state};
+use concurrency_conformance::{Case, Component, Harness, Level, Verdict, event, lock, peers::Crew, state};
 use concurrency_core::{Backend, Result};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
 
@@ -57,4 +57,14 @@ fn run<C: Component + ?Sized>(cases: &[Case<C>]) {
 #[test]
 fn states() {
     run(state::CASES);
+}
+
+#[test]
+fn locks() {
+    run(lock::CASES);
+}
+
+#[test]
+fn events() {
+    run(event::CASES);
 }
