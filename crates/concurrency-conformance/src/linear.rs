@@ -123,7 +123,7 @@ impl std::error::Error for Rejected {}
 
 /// How many steps the search for an order of one key may take, unless told otherwise: one each for what it remembers and for
 /// what it means to look at, so that it bounds memory, too (measured: 250 MB). Where a backend is right, what the suite
-/// records took 32,000 at most.
+/// records took 40,000 at most.
 pub const STEPS: usize = 500_000;
 
 /// Judges every key of a history, with the usual budget of [`STEPS`] a key.
