@@ -130,13 +130,11 @@ impl Report<'_> {
                 }
             }
         }
-        match self.verdict() {
-            Verdict::Clean => writeln!(text, "\nno discrepancy")?,
-            Verdict::Discrepancies(wrong) => writeln!(text, "\n{}", discrepancies(wrong))?,
-            Verdict::ProvedNothing(few) => {
-                writeln!(text, "\nproved nothing: {few}; more --orders or a higher --pace may help")?;
-            }
-        }
+        let hint = match self.verdict() {
+            Verdict::ProvedNothing(_) => "; more --orders or a higher --pace may help",
+            Verdict::Clean | Verdict::Discrepancies(_) => "",
+        };
+        writeln!(text, "\n{}{hint}", self.verdict())?;
         if let Some(part) = self.options.part {
             writeln!(text, "broken on purpose: {}", part.means)?;
         }
@@ -193,8 +191,26 @@ impl Report<'_> {
     }
 }
 
-fn discrepancies(wrong: u64) -> String {
-    if wrong == 1 { "1 discrepancy".to_owned() } else { format!("{} discrepancies", grouped(wrong)) }
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Clean => f.write_str("no discrepancy"),
+            Self::Discrepancies(1) => f.write_str("1 discrepancy"),
+            Self::Discrepancies(wrong) => write!(f, "{} discrepancies", grouped(*wrong)),
+            Self::ProvedNothing(few) => write!(f, "proved nothing: {few}"),
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether it is good news; `None` where it is none.
+    pub(super) const fn is_good(&self) -> Option<bool> {
+        match self {
+            Self::Clean => Some(true),
+            Self::Discrepancies(_) => Some(false),
+            Self::ProvedNothing(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

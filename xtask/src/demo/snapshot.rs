@@ -24,9 +24,12 @@ pub(super) fn headline(world: &World) -> Headline {
     };
     if let Some(audit) = &world.audit {
         let [orders, charges, twice] = ["orders", "charges", "sold_twice"].map(|name| number(&audit[name]));
-        let good = twice == 0 && orders == charges;
-        let note = "as the audit found it in what was stored".to_owned();
-        return Headline { text: line(orders, charges, twice), good: Some(good), note };
+        let stored = "as the audit found it in what was stored";
+        let (good, note) = match &world.verdict {
+            Some((good, verdict)) => (*good, format!("{verdict}, {stored}")),
+            None => (Some(twice == 0 && orders == charges), stored.to_owned()),
+        };
+        return Headline { text: line(orders, charges, twice), good, note };
     }
     if world.seen.is_none() {
         let text = match world.phase {
@@ -167,6 +170,12 @@ mod tests {
         world.audit = Some(json!({ "orders": 10, "charges": 11, "sold_twice": 0 }));
         let line = headline(&world);
         assert_eq!((&*line.text, line.good), ("10 orders, 11 charges, 0 sold twice", Some(false)));
+        // Nor is it content where the numbers agree and something else does not.
+        world.audit = Some(json!({ "orders": 10, "charges": 10, "sold_twice": 0 }));
+        world.verdict = Some((Some(false), "8 discrepancies".to_owned()));
+        let line = headline(&world);
+        assert_eq!(line.good, Some(false));
+        assert!(line.note.starts_with("8 discrepancies, "), "{}", line.note);
     }
 
     #[test]

@@ -224,7 +224,9 @@ impl Supervisor {
         let report =
             Report { options: &self.options, world: &self.world, seed: self.seed, ordered: &ordered, finishing };
         let (text, json, code) = (report.text(), report.json(), report.exit_code());
+        let verdict = report.verdict();
         println!("\n{text}");
+        self.world.verdict = Some((verdict.is_good(), verdict.to_string()));
         self.world.report = Some(text);
         self.page.show(snapshot(&self.world));
         if let Some(file) = &self.options.json {

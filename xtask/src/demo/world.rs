@@ -110,6 +110,8 @@ pub(super) struct World {
     pub(super) wrong: Vec<String>,
     /// What the auditor said.
     pub(super) audit: Option<Value>,
+    /// What the run has shown in the end, and whether that is good; `None` where it has shown nothing.
+    pub(super) verdict: Option<(Option<bool>, String)>,
     /// The report, once there is one.
     pub(super) report: Option<String>,
     keeper: Option<Keeper>,
@@ -132,6 +134,7 @@ impl World {
             cached_before: (0, 0),
             wrong: Vec::new(),
             audit: None,
+            verdict: None,
             report: None,
             keeper: None,
         }
