@@ -75,13 +75,17 @@ async fn requests_of_one_batch_are_refused_apart() {
 async fn a_request_whose_time_is_over_before_its_turn_never_runs() {
     let (_folder, database) = open().await;
     let (go, wait) = std::sync::mpsc::channel::<u8>();
-    let short = Duration::from_millis(20);
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
     let held = tokio::spawn({
         let database = database.clone();
-        async move { database.write(Kind::Durable, short, move |_| Ok(wait.recv().unwrap())).await }
+        let hold = move |_: &Connection| {
+            begun.send(()).unwrap();
+            Ok(wait.recv().unwrap())
+        };
+        async move { database.write(Kind::Durable, Duration::from_secs(1), hold).await }
     });
-    tokio::task::yield_now().await;
-    let late = database.write(Kind::Durable, short, insert(1)).await;
+    has_begun.await.unwrap();
+    let late = database.write(Kind::Durable, Duration::from_millis(20), insert(1)).await;
     assert!(matches!(late, Err(Error::Timeout { outcome: Outcome::NotApplied, .. })), "{late:?}");
     // What was under way at its deadline may have had its effect.
     let held = held.await.unwrap();
