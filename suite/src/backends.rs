@@ -1,6 +1,6 @@
 //! The backends that the suite knows, by name.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::{Backend, Boxed, Memory, Result};
@@ -45,7 +45,8 @@ fn sqlite() -> Connect {
 }
 
 fn sqlite_in(folder: &Path) -> Connect {
-    let config = SqliteConfig::new(folder.join("suite.db"));
+    // A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
+    let config = SqliteConfig::new(folder.join("suite.db")).operation_timeout(Duration::from_secs(20));
     Arc::new(move || {
         let config = config.clone();
         Box::pin(async move { Ok(Arc::new(Sqlite::connect(config).await?) as Arc<dyn Backend>) })

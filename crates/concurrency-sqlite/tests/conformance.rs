@@ -1,6 +1,6 @@
 //! The suite, each case on a file of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::Backend;
@@ -9,7 +9,8 @@ use concurrency_sqlite::{Sqlite, SqliteConfig};
 fn harness<C: Component + ?Sized>() -> Harness<C> {
     let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
     Harness::backend(move || {
-        let config = SqliteConfig::new(folder.path().join("test.db"));
+        // A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
+        let config = SqliteConfig::new(folder.path().join("test.db")).operation_timeout(Duration::from_secs(20));
         async { Ok(Arc::new(Sqlite::connect(config).await?) as Arc<dyn Backend>) }
     })
 }
