@@ -85,7 +85,7 @@ impl Writer {
         told(self.sqlite.transaction(work).await);
     }
 
-    /// Nothing where this version has no locks.
+    /// Nothing where the system has no locks.
     async fn grant(&self, step: Step) {
         let Some(lock) = &self.lock else { return };
         let granted = told(lock.try_acquire(&told(Claim::new(&step.lock(), TTL))).await);
