@@ -41,7 +41,9 @@ struct Writer {
 
 impl Writer {
     async fn open(path: &Path) -> Arc<Self> {
-        let sqlite = told(Sqlite::connect(SqliteConfig::new(path)).await);
+        // A disk that others keep busy may take seconds to synchronise.
+        let config = SqliteConfig::new(path).operation_timeout(Duration::from_secs(20));
+        let sqlite = told(Sqlite::connect(config).await);
         let (state, events) = (told(sqlite.state_store(NAMESPACE)), told(sqlite.event_store(NAMESPACE)));
         let lock = sqlite.capabilities().lock.map(|_| told(Backend::lock(&sqlite, NAMESPACE)));
         told(sqlite.transaction(async |own| own.sql().execute_batch(THEIR_TABLE).map_err(sql_error)).await);
