@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use concurrency_conformance::{Component, Harness};
-use concurrency_core::{Backend, Boxed, Memory, Result};
+use concurrency_conformance::{Component, Harness, peers::Crew};
+use concurrency_core::{Backend, Boxed, Error, Memory, Result};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
 
 /// A backend under test.
@@ -58,7 +58,22 @@ fn ready(connect: mutants::Connect) -> Connect {
     Arc::new(move || Box::pin(std::future::ready(Ok(connect()))))
 }
 
+/// Another client of the server that `address` names: a backend and a folder, as [`Target::address`] writes them.
+pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
+    let unknown = || Error::invalid("address", "a backend that processes can share, a colon, and a folder");
+    let (name, folder) = address.split_once(':').ok_or_else(unknown)?;
+    let target = ALL.iter().find(|target| target.name == name).ok_or_else(unknown)?;
+    let connect = target.join(Path::new(folder)).ok_or_else(unknown)?;
+    connect().await
+}
+
 impl Target {
+    /// What [`join`] understands.
+    #[must_use]
+    pub(crate) fn address(&self, folder: &Path) -> String {
+        format!("{}:{}", self.name, folder.display())
+    }
+
     /// A fresh server; each call of the result is another client of it.
     #[must_use]
     pub(crate) fn connect(&self) -> Connect {
@@ -83,6 +98,18 @@ impl Target {
         let connect = self.connect();
         let harness = Harness::backend(move || connect());
         if self.is_virtual { harness.with_virtual_time() } else { harness }
+    }
+
+    /// As [`harness`](Self::harness), with the clients in the processes of a crew.
+    #[must_use]
+    pub(crate) fn harness_over<C: Component + ?Sized>(&self, crew: &Arc<Crew>) -> Harness<C> {
+        let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
+        let address = self.address(folder.path());
+        Harness::crew(Arc::clone(crew), &address, move |address| {
+            // It lives as long as this.
+            let _folder = Arc::clone(&folder);
+            join(address)
+        })
     }
 }
 

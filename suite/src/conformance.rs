@@ -6,11 +6,11 @@ use std::{
     fs::File,
     io::Write as _,
     path::Path,
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use concurrency_conformance::{Component, Harness, Histories, Verdict};
+use concurrency_conformance::{Component, Harness, Histories, Verdict, peers::Crew};
 use concurrency_core::clock::BootInstant;
 use serde::Serialize;
 
@@ -34,6 +34,13 @@ struct Line {
 pub(crate) fn run(options: &Options) -> ExitCode {
     let (targets, not_run) = pick(options);
     crate::silence_panics();
+    let crew = match crew(options.processes) {
+        Ok(crew) => crew,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let histories = match options.history.as_deref().map(File::create).transpose() {
         Ok(file) => file.map(collect),
         Err(error) => {
@@ -43,7 +50,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     };
     let mut lines = Vec::new();
     for target in targets {
-        let recording = Recording { target, histories: histories.clone() };
+        let recording = Recording { target, histories: histories.clone(), crew: crew.clone() };
         let end = options.lasts.map(|lasts| BootInstant::now().after(lasts));
         let rounds = options.rounds.unwrap_or(if end.is_some() { u64::MAX } else { 1 });
         for seed in options.seed..options.seed.saturating_add(rounds) {
@@ -80,16 +87,30 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 struct Recording {
     target: &'static Target,
     histories: Option<Histories>,
+    /// Where the clients are, if not in this process.
+    crew: Option<Arc<Crew>>,
 }
 
 impl Start for Recording {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
-        let harness = self.target.harness();
+        let harness = match &self.crew {
+            Some(crew) => self.target.harness_over(crew),
+            None => self.target.harness(),
+        };
         match &self.histories {
             Some(histories) => harness.with_histories(Arc::clone(histories)),
             None => harness,
         }
     }
+}
+
+/// This program again, so often; `None` for this process alone.
+fn crew(processes: usize) -> std::io::Result<Option<Arc<Crew>>> {
+    if processes == 1 {
+        return Ok(None);
+    }
+    let this = std::env::current_exe()?;
+    Crew::start(processes, || Command::new(&this)).map(|crew| Some(Arc::new(crew)))
 }
 
 fn collect(file: File) -> Histories {
@@ -115,12 +136,14 @@ fn sum<'l>(lines: impl Iterator<Item = &'l Line>) -> String {
 
 /// The backends that can be run, and the names that cannot, with the reason.
 fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, &'static str)>) {
-    if options.backends.is_empty() {
-        return (backends::ALL.iter().collect(), Vec::new());
-    }
     let (mut targets, mut not_run) = (Vec::new(), Vec::new());
-    for name in &options.backends {
+    let all = || backends::ALL.iter().map(|target| target.name.to_owned()).collect();
+    let names: Vec<_> = if options.backends.is_empty() { all() } else { options.backends.clone() };
+    for name in &names {
         match backends::ALL.iter().find(|target| target.name == name) {
+            Some(target) if options.processes > 1 && !target.is_shared() => {
+                not_run.push((name.clone(), "one process alone sees it"));
+            }
             Some(target) => targets.push(target),
             None => not_run.push((name.clone(), "this version has no such backend")),
         }
@@ -136,7 +159,13 @@ fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<L
     let target = recording.target;
     kinds::run(recording, seed, &wanted, &mut |case, verdict| {
         let (verdict, why) = match verdict {
-            Verdict::Passed => ("passed", None),
+            Verdict::Passed => {
+                if let Some(crew) = &recording.crew {
+                    let (took_part, all) = (crew.took_part(), crew.processes());
+                    println!("{}::{}::{}: {took_part} of {all} processes took part", case.kind, case.group, case.name);
+                }
+                ("passed", None)
+            }
             Verdict::NotDeclared => ("not declared", None),
             Verdict::Failed(why) => ("failed", Some(why)),
         };

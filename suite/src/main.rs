@@ -14,6 +14,10 @@ use std::process::ExitCode;
 use self::options::{Command, Options};
 
 fn main() -> ExitCode {
+    // This may be a process of a crew, started by another one of this program.
+    if concurrency_conformance::peers::serve(backends::join) {
+        return ExitCode::SUCCESS;
+    }
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|task| task == "torture") {
         return torture::run(lexopt::Parser::from_args(arguments));

@@ -13,7 +13,7 @@ usage: cargo xtask conformance [OPTION ..]
   --seed N         where randomness begins; 1 unless given
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
   --for DURATION   one seed after the other until this has passed, as in 90s or 2h; at most --rounds of them if both are given
-  --processes N    clients in so many processes; the backends of this version have one
+  --processes N    clients in so many processes, 1 to 16, in turn; levels 2 and 4 only, unless some are named
   --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass
   --mutant TEXT    with --mutants: only those whose name contains this
   --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
@@ -50,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) rounds: Option<u64>,
     /// For how long to go on with further seeds.
     pub(crate) lasts: Option<Duration>,
+    /// In how many processes clients are; 1 is this one.
+    pub(crate) processes: usize,
     /// Run the mutants instead.
     pub(crate) mutants: bool,
     /// Empty is all.
@@ -65,7 +67,11 @@ pub(crate) struct Options {
 impl Options {
     /// Whether cases of this level were asked for.
     pub(crate) fn wants(&self, level: u8) -> bool {
-        self.levels.is_empty() || self.levels.contains(&level)
+        match self.levels.as_slice() {
+            // Only where clients meet does it matter where they are.
+            [] => self.processes == 1 || matches!(level, 2 | 4),
+            levels => levels.contains(&level),
+        }
     }
 
     /// From this process's arguments.
@@ -82,6 +88,7 @@ impl Options {
             seed: 1,
             rounds: None,
             lasts: None,
+            processes: 1,
             mutants: false,
             mutant: String::new(),
             require: Vec::new(),
@@ -98,7 +105,7 @@ impl Options {
                 Long("seed") => options.seed = parser.value()?.parse()?,
                 Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
                 Long("for") => options.lasts = Some(parser.value()?.parse_with(humantime::parse_duration)?),
-                Long("processes") => one_process(parser.value()?.parse()?)?,
+                Long("processes") => options.processes = processes(parser.value()?.parse()?)?,
                 Long("mutants") => options.mutants = true,
                 Long("mutant") => options.mutant = parser.value()?.string()?,
                 Long("require") => options.require.push(parser.value()?.string()?),
@@ -122,8 +129,8 @@ fn level(number: &str) -> Result<u8, lexopt::Error> {
     }
 }
 
-fn one_process(wanted: u32) -> Result<(), lexopt::Error> {
-    if wanted == 1 { Ok(()) } else { Err("the cases of this version run in one process: --processes 1".into()) }
+fn processes(wanted: usize) -> Result<usize, lexopt::Error> {
+    if (1..=16).contains(&wanted) { Ok(wanted) } else { Err("1 to 16 processes".into()) }
 }
 
 pub(crate) fn via(how: &str) -> Result<(), lexopt::Error> {

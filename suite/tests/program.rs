@@ -31,6 +31,17 @@ fn a_run_goes_on_for_as_long_as_it_is_told() {
 }
 
 #[test]
+fn clients_can_be_in_processes_of_their_own() {
+    let over_two = ["conformance", "--processes", "2", "--case", "state::races::one_of_many_creates"];
+    let output = suite(&[&over_two[..], &["--backend", "sqlite", "--require", "all"]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("2 of 2 processes took part"), "{output:?}");
+    let output = suite(&[&over_two[..], &["--backend", "memory", "--require", "all"]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && text.contains("NOT RUN memory: one process alone sees it"), "{output:?}");
+}
+
+#[test]
 fn nothing_run_is_no_success() {
     assert!(!suite(&["conformance", "--case", "no such case"]).status.success());
 }
