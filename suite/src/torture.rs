@@ -79,9 +79,6 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
         }
     }
     let target: &Target = target.ok_or("which backend? --backend NAME")?;
-    if drops && target.name != "memory" {
-        return Err("--drops: of memory only".into());
-    }
     if processes != 1 && !target.is_shared() {
         return Err(format!("{} is seen by one process only: --processes 1", target.name).into());
     }

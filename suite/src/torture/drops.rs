@@ -3,6 +3,7 @@
 
 mod delayed;
 mod methods;
+mod server;
 mod world;
 
 use std::{
@@ -22,6 +23,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 
 use self::{
     methods::Method,
+    server::Server,
     world::{Leaks, World},
 };
 use super::{NOTHING, Options};
@@ -40,16 +42,27 @@ const SETTLES: Duration = Duration::from_secs(5);
 /// Runs them and prints the table.
 pub(super) fn run(options: &Options) -> ExitCode {
     let times = options.rounds.unwrap_or(50);
-    let methods = methods::all();
+    let Some(server) = Server::start(options.target.name) else {
+        eprintln!("error: nothing can be counted in {}", options.target.name);
+        return ExitCode::from(NOTHING);
+    };
+    let runtime = super::runtime();
+    let declared = runtime.block_on(server.client()).expect("a client opens");
+    let (methods, not_declared) = methods::declared(&declared.capabilities);
+    runtime.block_on(declared.close());
+    drop(declared);
     println!(
         "torture {}: {} methods, each polled k times and dropped, {times} times for each k; how many were dropped",
         options.target.name,
         methods.len()
     );
+    if not_declared > 0 {
+        println!("{not_declared} more are of components that it does not declare");
+    }
     print!("{:<28} k:", "method");
     (0..=MOST_POLLS).for_each(|k| print!("{k:>5}"));
     println!();
-    let (dropped, idle, leaks) = super::runtime().block_on(all(&methods, times, SETTLES));
+    let (dropped, idle, leaks) = runtime.block_on(all(server, &methods, times, SETTLES));
     println!(
         "{} futures dropped, {} of them after a poll",
         dropped.iter().sum::<usize>(),
@@ -68,14 +81,15 @@ pub(super) fn run(options: &Options) -> ExitCode {
 
 /// Futures dropped by k, methods never dropped after a poll, and what is left.
 async fn all(
+    server: Server,
     methods: &[Method],
     times: usize,
     settles: Duration,
 ) -> ([usize; MOST_POLLS + 1], Vec<&'static str>, Leaks) {
     let tasks = Handle::current().metrics().num_alive_tasks();
-    let world = Arc::new(World::new().expect("the components open"));
+    let world = Arc::new(World::new(server).await.expect("the components open"));
     let stop = Arc::new(AtomicBool::new(false));
-    let mut crowd = world.contend(&stop);
+    let mut crowd = world.contend(&stop).await;
     let (mut sums, mut idle) = ([0; MOST_POLLS + 1], Vec::new());
     for method in methods {
         print!("{:<28}   ", method.name);
@@ -155,7 +169,8 @@ mod tests {
     fn leaks_of(prepare: fn(Arc<World>, usize) -> Boxed<'static, Boxed<'static, ()>>) -> (usize, usize) {
         let method = Method { name: "a method", prepare, endless: false };
         let settles = Duration::from_millis(300);
-        let (dropped, idle, leaks) = crate::torture::runtime().block_on(all(&[method], 4, settles));
+        let server = Server::start("memory").expect("there is one");
+        let (dropped, idle, leaks) = crate::torture::runtime().block_on(all(server, &[method], 4, settles));
         assert_eq!(dropped[0], 4);
         (leaks.sum(), idle.len())
     }

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     NOTHING,
-    rounds::{AIM, NAMESPACE, PATIENCE, TTL, name_of, until},
+    rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until},
 };
 use crate::backends::Target;
 
@@ -160,7 +160,7 @@ async fn claimant(
     let token = lease.fencing_token();
     drop(say.send(Said::Granted { id, from: nanos(from), until: nanos(lease.deadline()), token: token.0 }));
     if let Ok(Some(aim)) = go.await {
-        clock::sleep_until(from.after(TTL + aim).before(AIM)).await;
+        clock::sleep_until(aimed_at(&lease, aim)).await;
     }
     let until = nanos(until(&lease));
     let said = match lock.release(lease.claim(), Some(token)).await {

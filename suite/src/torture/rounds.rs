@@ -13,6 +13,7 @@ use std::{
 use concurrency_core::{
     Claim, Lease, Lock, Released,
     clock::{self, BootInstant},
+    margin,
 };
 use fastrand::Rng;
 use tokio::task::JoinSet;
@@ -28,7 +29,7 @@ const NAMES: usize = 64;
 /// Of every claim.
 pub(super) const TTL: Duration = Duration::from_millis(100);
 /// The first winner releases so much before or after its own expiry, at most.
-pub(super) const AIM: Duration = Duration::from_millis(3);
+const AIM: Duration = Duration::from_millis(3);
 /// How long a claimant waits: far longer than a round takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Clients of the backend that the claimants of a round come from.
@@ -183,7 +184,7 @@ async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsi
     let granted = BootInstant::now();
     let is_first = order.fetch_add(1, Ordering::AcqRel) == 0;
     if is_first {
-        clock::sleep_until(granted.after(TTL + aim).before(AIM)).await;
+        clock::sleep_until(aimed_at(&lease, aim)).await;
     }
     let grant = Grant { from: granted, until: until(&lease), token: lease.fencing_token() };
     match lock.release(lease.claim(), Some(lease.fencing_token())).await {
@@ -193,6 +194,11 @@ async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsi
         }
         Err(error) => Turn { is_first, ..Turn::failed(asked, Some(grant), error.to_string()) },
     }
+}
+
+/// Before or after the end of the lease by the holder's clock; the store counts from a little later than that.
+pub(super) fn aimed_at(lease: &Lease, aim: Duration) -> BootInstant {
+    lease.deadline().after(margin(lease.claim().ttl())).after(aim).before(AIM)
 }
 
 /// The end of the time in which a holder that releases now believes in its lease.

@@ -1,14 +1,15 @@
 //! Every public async method of the four traits and of the companions, as a call to be dropped.
 //!
-//! Not here, since nothing of this version implements it: `StateTransaction`, and `TypedTransaction` over it. The methods of
+//! Not here: `StateTransaction` and `TypedTransaction`, which live inside a closure that runs at once. The methods of
 //! `Rows` are called by the projector's. `connect`, `Backend::health` and `Backend::close` of memory end at their first poll, so
 //! that there is nothing to drop.
 
 use std::sync::Arc;
 
 use concurrency_core::{
-    AppendOptions, Boxed, Claim, DeleteOptions, Delivery, Error, EventId, Expiry, FencingToken, ListQuery, Lookup,
-    NewEvent, Next, Position, Precondition, ReadQuery, Save, SaveOptions, Snapshot, Subscription, UpdateOptions, Write,
+    AppendOptions, Boxed, Capabilities, Claim, DeleteOptions, Delivery, Error, EventId, Expiry, FencingToken,
+    ListQuery, Lookup, NewEvent, Next, Position, Precondition, ReadQuery, Save, SaveOptions, Snapshot, Subscription,
+    UpdateOptions, Write,
 };
 use tokio::task::yield_now;
 
@@ -43,8 +44,21 @@ macro_rules! methods {
     (@ endless) => { true };
 }
 
+/// The methods of components that are declared, and how many others there are.
+pub(super) fn declared(capabilities: &Capabilities) -> (Vec<Method>, usize) {
+    const OF_CACHES: [&str; 2] = ["Cache", "TypedCache"];
+    const OF_EVENTS: [&str; 4] = ["EventStore", "Repository", "Subscription", "Projector"];
+    let is_of =
+        |method: &Method, traits: &[&str]| method.name.split("::").next().is_some_and(|of| traits.contains(&of));
+    let (declared, others): (Vec<_>, Vec<_>) = all().into_iter().partition(|method| {
+        (capabilities.cache.is_some() || !is_of(method, &OF_CACHES))
+            && (capabilities.events.is_some() || !is_of(method, &OF_EVENTS))
+    });
+    (declared, others.len())
+}
+
 /// All methods.
-pub(super) fn all() -> Vec<Method> {
+fn all() -> Vec<Method> {
     let groups = [state().into(), cache().into(), lock().into(), events().into(), companions()];
     groups.into_iter().flat_map(|group: Vec<Method>| group).collect()
 }

@@ -11,15 +11,16 @@ use std::{
 
 use concurrency_core::{
     Aggregate, AppendOptions, Cache, Checkpoint, Claim, Error, Event, EventStore, Lease, Lock, LockGuard, LockOptions,
-    Locks, Memory, NewEvent, Projection, Projector, Recorded, Repository, Result, Rows, StateStore, TypedCache,
-    TypedState,
+    Locks, NewEvent, Projection, Projector, Recorded, Repository, Result, Rows, StateStore, TypedCache, TypedState,
     clock::{self, BootInstant},
-    memory::{MemoryCache, MemoryLock},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, task::JoinSet};
 
-use super::delayed::Delayed;
+use super::{
+    delayed::Delayed,
+    server::{Client, Server},
+};
 
 /// What everybody contends for: keys, names and streams.
 const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -88,18 +89,17 @@ pub(super) struct World {
     pub(super) repository: Repository<Count>,
     pub(super) projector: Projector,
     /// The same data without the delay.
-    server: Memory,
-    bare_cache: Arc<MemoryCache>,
-    bare_lock: Arc<MemoryLock>,
+    bare: Client,
+    server: Server,
 }
 
 impl World {
-    pub(super) fn new() -> Result<Self> {
-        let server = Memory::new();
-        let state: Arc<dyn StateStore> = Arc::new(Delayed(server.state_store("drops")? as Arc<dyn StateStore>));
-        let cache: Arc<dyn Cache> = Arc::new(Delayed(server.cache("drops")? as Arc<dyn Cache>));
-        let lock: Arc<dyn Lock> = Arc::new(Delayed(server.lock("drops")? as Arc<dyn Lock>));
-        let events: Arc<dyn EventStore> = Arc::new(Delayed(server.event_store("drops")? as Arc<dyn EventStore>));
+    pub(super) async fn new(server: Server) -> Result<Self> {
+        let bare = server.client().await?;
+        let state: Arc<dyn StateStore> = Arc::new(Delayed(Arc::clone(&bare.state)));
+        let cache: Arc<dyn Cache> = Arc::new(Delayed(Arc::clone(&bare.cache)));
+        let lock: Arc<dyn Lock> = Arc::new(Delayed(Arc::clone(&bare.lock)));
+        let events: Arc<dyn EventStore> = Arc::new(Delayed(Arc::clone(&bare.events)));
         let locks = Locks::new(Arc::clone(&lock));
         let projector = Projector::new(Totals, Arc::clone(&events), Arc::clone(&state), locks.clone())?
             .with_lock_options(options());
@@ -109,8 +109,7 @@ impl World {
             repository: Repository::new(Arc::clone(&events)).with_snapshot_every(10).with_deadline(PATIENCE * 5),
             projector,
             locks,
-            bare_cache: server.cache("drops")?,
-            bare_lock: server.lock("drops")?,
+            bare,
             server,
             state,
             cache,
@@ -123,7 +122,7 @@ impl World {
     pub(super) async fn lease(&self, n: usize) -> Lease {
         loop {
             let claim = Claim::new(key(n), TTL).expect("the claim is valid");
-            if let Ok(lease) = self.bare_lock.acquire(&claim, TTL * 5).await {
+            if let Ok(lease) = self.bare.lock.acquire(&claim, TTL * 5).await {
                 return lease;
             }
         }
@@ -140,7 +139,7 @@ impl World {
 
     /// Somebody else holds this name for a moment, so that whoever wants it has to wait.
     pub(super) async fn occupied(&self, n: usize) {
-        let (lease, lock) = (self.lease(n).await, Arc::clone(&self.bare_lock));
+        let (lease, lock) = (self.lease(n).await, Arc::clone(&self.bare.lock));
         drop(tokio::spawn(async move {
             clock::sleep_until(BootInstant::now().after(OCCUPIED)).await;
             lock.release(lease.claim(), Some(lease.fencing_token())).await
@@ -156,13 +155,13 @@ impl World {
     }
 
     /// Calls of other clients on the same keys, without the delay, until `stop`.
-    pub(super) fn contend(&self, stop: &Arc<AtomicBool>) -> JoinSet<()> {
+    pub(super) async fn contend(&self, stop: &Arc<AtomicBool>) -> JoinSet<()> {
         let mut crowd = JoinSet::new();
         for client in 0..2 {
-            let other = self.server.another_client();
+            let other = self.server.client().await.expect("another client opens");
             let stop = Arc::clone(stop);
             crowd.spawn(async move {
-                let contender = Contender::new(&other).expect("the components open");
+                let contender = Contender::new(&other);
                 for n in (client * 3).. {
                     if stop.load(Ordering::Acquire) {
                         break;
@@ -170,22 +169,25 @@ impl World {
                     contender.turn(n).await;
                     clock::sleep_until(BootInstant::now().after(Duration::from_micros(300))).await;
                 }
+                other.close().await;
             });
         }
         crowd
     }
 
     /// What is there that should not be, right now; `tasks` were there before.
-    fn leaks(&self, tasks: usize) -> Leaks {
-        let (leases, waiters) = self.bare_lock.held_and_waiting();
+    async fn leaks(&self, tasks: usize) -> Leaks {
+        let locks = self.server.locks(&self.bare).await;
         Leaks {
-            leases,
-            waiters,
+            leases: locks.held,
+            waiters: locks.waiting,
+            places: locks.places,
             queue_entries: self.typed.queued(),
             loads: self.cached.loading(),
-            reservations: self.bare_cache.reserved(),
+            reservations: self.server.reserved(),
             tasks: Handle::current().metrics().num_alive_tasks().saturating_sub(tasks),
             references: 0,
+            connections: 0,
         }
     }
 
@@ -193,12 +195,12 @@ impl World {
     /// end), and when the companions are gone.
     pub(super) async fn settle(self, tasks: usize, within: Duration) -> Leaks {
         let end = BootInstant::now().after(within);
-        let mut leaks = self.leaks(tasks);
+        let mut leaks = self.leaks(tasks).await;
         while leaks.sum() > 0 && !end.has_passed() {
             clock::sleep_until(BootInstant::now().after(Duration::from_millis(10))).await;
-            leaks = self.leaks(tasks);
+            leaks = self.leaks(tasks).await;
         }
-        let Self { state, cache, lock, events, typed, cached, locks, repository, projector, .. } = self;
+        let Self { state, cache, lock, events, typed, cached, locks, repository, projector, bare, server } = self;
         drop((typed, cached, locks, repository, projector));
         let counts = [
             Arc::strong_count(&state),
@@ -207,26 +209,30 @@ impl World {
             Arc::strong_count(&events),
         ];
         leaks.references = counts.iter().map(|count| count - 1).sum();
+        drop((state, cache, lock, events));
+        bare.close().await;
+        drop(bare);
+        leaks.connections = server.connections(end).await;
         leaks
     }
 }
 
 /// Another client, which wants what everybody wants.
 struct Contender {
-    lock: Arc<MemoryLock>,
+    lock: Arc<dyn Lock>,
     typed: TypedState<u64>,
     cached: TypedCache<u64>,
     events: Arc<dyn EventStore>,
 }
 
 impl Contender {
-    fn new(client: &Memory) -> Result<Self> {
-        Ok(Self {
-            lock: client.lock("drops")?,
-            typed: TypedState::new(client.state_store("drops")?),
-            cached: TypedCache::new(client.cache("drops")? as Arc<dyn Cache>).with_load_hold(TTL),
-            events: client.event_store("drops")?,
-        })
+    fn new(client: &Client) -> Self {
+        Self {
+            lock: Arc::clone(&client.lock),
+            typed: TypedState::new(Arc::clone(&client.state)),
+            cached: TypedCache::new(Arc::clone(&client.cache)).with_load_hold(TTL),
+            events: Arc::clone(&client.events),
+        }
     }
 
     /// Failures are part of it: conflicts, timeouts.
@@ -254,28 +260,33 @@ impl Contender {
 pub(super) struct Leaks {
     leases: usize,
     waiters: usize,
+    /// In the store's queues of those who wait for locks.
+    places: usize,
     queue_entries: usize,
     loads: usize,
     reservations: usize,
     tasks: usize,
     /// Of components, by something that should be gone.
     references: usize,
+    /// To the store, when every client is closed.
+    connections: usize,
 }
 
 impl Leaks {
     pub(super) const fn sum(&self) -> usize {
-        let Self { leases, waiters, queue_entries, loads, reservations, tasks, references } = *self;
-        leases + waiters + queue_entries + loads + reservations + tasks + references
+        let Self { leases, waiters, places, queue_entries, loads, reservations, tasks, references, connections } =
+            *self;
+        leases + waiters + places + queue_entries + loads + reservations + tasks + references + connections
     }
 }
 
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { leases, waiters, queue_entries, loads, reservations, tasks, references } = self;
+        let Self { leases, waiters, places, queue_entries, loads, reservations, tasks, references, connections } = self;
         writeln!(
             f,
-            "left: leases {leases}, waiters {waiters}, queue entries {queue_entries}, loads {loads}, reservations \
-             {reservations}, tasks {tasks}, references {references}"
+            "left: leases {leases}, waiters {waiters}, places in queues {places}, queue entries {queue_entries}, loads {loads}, \
+             reservations {reservations}, tasks {tasks}, references {references}, connections {connections}"
         )?;
         writeln!(f, "leaks {}", self.sum())
     }
