@@ -154,7 +154,7 @@ async fn claimant(
     let claim = Claim::new(&name_of(name), TTL).expect("the claim is valid");
     let lease: Lease = match lock.acquire(&claim, PATIENCE).await {
         Ok(lease) => lease,
-        Err(error) => return drop(say.send(Said::Failed { id, why: error.to_string() })),
+        Err(error) => return drop(say.send(Said::Failed { id, why: format!("acquire: {error:?}") })),
     };
     let from = BootInstant::now();
     let token = lease.fencing_token();
@@ -165,7 +165,7 @@ async fn claimant(
     let until = nanos(until(&lease));
     let said = match lock.release(lease.claim(), Some(token)).await {
         Ok(answer) => Said::Released { id, until, answer },
-        Err(error) => Said::Failed { id, why: error.to_string() },
+        Err(error) => Said::Failed { id, why: format!("release: {error:?}") },
     };
     drop(say.send(said));
 }

@@ -179,7 +179,7 @@ async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsi
     let claim = Claim::new(&name_of(name), TTL).expect("the claim is valid");
     let lease = match lock.acquire(&claim, PATIENCE).await {
         Ok(lease) => lease,
-        Err(error) => return Turn::failed(asked, None, error.to_string()),
+        Err(error) => return Turn::failed(asked, None, format!("{error:?}")),
     };
     let granted = BootInstant::now();
     let is_first = order.fetch_add(1, Ordering::AcqRel) == 0;
@@ -192,7 +192,7 @@ async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsi
             let aimed = is_first.then_some(answer);
             Turn { asked, grant: Some(grant), is_first, aimed, failed: None, is_gone: false }
         }
-        Err(error) => Turn { is_first, ..Turn::failed(asked, Some(grant), error.to_string()) },
+        Err(error) => Turn { is_first, ..Turn::failed(asked, Some(grant), format!("{error:?}")) },
     }
 }
 
