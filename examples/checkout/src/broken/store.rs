@@ -64,7 +64,8 @@ store!(Careless {
     }
 });
 
-/// Forgets the checkpoint of the totals once in the life of a process: the first time that it is asked for.
+/// Forgets the checkpoint of the totals once in the life of a process: the first time that there is one to forget. (Whoever looks
+/// before anything was counted finds none anyway, and would have nothing left to forget when it takes over.)
 #[derive(Debug)]
 pub(super) struct Forgetful {
     there: Arc<dyn StateStore>,
@@ -79,8 +80,9 @@ impl Forgetful {
 
 store!(Forgetful {
     async fn load(&self, key: &str) -> Result<Option<State>> {
-        let first = key == totals::NAME && !self.forgot.swap(true, Ordering::Relaxed);
-        if first { Ok(None) } else { self.there.load(key).await }
+        let state = self.there.load(key).await?;
+        let forgets = key == totals::NAME && state.is_some() && !self.forgot.swap(true, Ordering::Relaxed);
+        Ok(state.filter(|_| !forgets))
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Version> {
