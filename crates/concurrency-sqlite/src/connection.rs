@@ -197,6 +197,24 @@ impl Database {
         self.inner.inline.read(&self.inner.shared, work)
     }
 
+    /// Runs `work` as [`read_now`](Self::read_now) does, or on a reader's thread where that is not possible.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub(crate) async fn read_little<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T> {
+        match self.read_now(&work) {
+            Some(read) => read,
+            None => self.read(limit, work).await,
+        }
+    }
+
     /// Whether the file can be read, and is still the one that was opened.
     pub(crate) async fn health(&self, limit: Duration) -> Result<()> {
         self.check_open()?;

@@ -104,16 +104,9 @@ impl SqliteEvents {
     }
 
     async fn is_more(&self, after: Position) -> Result<bool> {
-        let now = |connection: &Connection| read::is_more(connection, self.space.namespace.as_str(), after);
-        match self.database.read_now(now) {
-            Some(is_more) => is_more,
-            None => {
-                let more = move |connection: &Connection, space: &Space| {
-                    read::is_more(connection, space.namespace.as_str(), after)
-                };
-                self.snapshot(more).await
-            }
-        }
+        let space = Arc::clone(&self.space);
+        let is_more = move |connection: &Connection| read::is_more(connection, space.namespace.as_str(), after);
+        self.database.read_little(self.limit(), is_more).await
     }
 }
 

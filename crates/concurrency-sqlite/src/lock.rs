@@ -186,15 +186,9 @@ impl Lock for SqliteLock {
     async fn holder(&self, name: &str) -> Result<Option<Held>> {
         self.desk.check_open()?;
         check_key(name)?;
-        let boot = self.desk.boot;
-        let at_once =
-            |connection: &rusqlite::Connection| table::holder(connection, self.namespace.as_str(), name, boot);
-        if let Some(held) = self.desk.database.read_now(at_once) {
-            return held;
-        }
-        let (namespace, name) = (self.namespace.clone(), name.to_owned());
+        let (namespace, name, boot) = (self.namespace.clone(), name.to_owned(), self.desk.boot);
         let read = move |connection: &rusqlite::Connection| table::holder(connection, namespace.as_str(), &name, boot);
-        self.desk.database.read(self.limit, read).await
+        self.desk.database.read_little(self.limit, read).await
     }
 
     fn leave(&self, lease: &Lease) {

@@ -1,6 +1,10 @@
 //! Locks over a line.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use concurrency_core::{
@@ -10,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     backend::Caller,
-    server::Claims,
     wire::{Refusal, What},
 };
 
@@ -27,7 +30,7 @@ pub(super) enum Call {
 }
 
 /// As [`Claim`].
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Claimed {
     name: String,
     owner: [u8; 16],
@@ -64,24 +67,37 @@ impl From<&Lease> for Granted {
 }
 
 impl Claimed {
-    /// The same claim as long as its owner is the same, so that it dies for all who use it.
-    fn claim(&self, claims: &Claims) -> Result<Claim> {
-        let make = || Claim::made_elsewhere(&self.name, Owner::from_bytes(self.owner), self.ttl);
-        claims.find(self.owner, &self.name, self.ttl, make)
+    fn claim(&self) -> Result<Claim> {
+        Claim::made_elsewhere(&self.name, Owner::from_bytes(self.owner), self.ttl)
     }
 }
 
 impl Granted {
     fn lease(&self, claims: &Claims) -> Result<Lease> {
-        Ok(Lease::granted_elsewhere(self.claim.claim(claims)?, self.token, self.deadline))
+        Ok(Lease::granted_elsewhere(claims.find(&self.claim)?, self.token, self.deadline))
     }
 
     /// Under the claim that was asked with, unless it was renamed on the way.
     fn under(&self, claim: &Claim) -> Result<Lease> {
-        let same = self.claim.owner == claim.owner().to_bytes();
-        let make = || Claim::made_elsewhere(&self.claim.name, Owner::from_bytes(self.claim.owner), self.claim.ttl);
-        let claim = if same { claim.clone() } else { make()? };
+        let is_same = self.claim.owner == claim.owner().to_bytes();
+        let claim = if is_same { claim.clone() } else { self.claim.claim()? };
         Ok(Lease::granted_elsewhere(claim, self.token, self.deadline))
+    }
+}
+
+/// The claims that came over the line: the same for the same owner, name and TTL, so that they die for everybody.
+#[derive(Default)]
+pub(super) struct Claims(Mutex<HashMap<Claimed, Claim>>);
+
+impl Claims {
+    fn find(&self, claimed: &Claimed) -> Result<Claim> {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claim) = claims.get(claimed) {
+            return Ok(claim.clone());
+        }
+        let claim = claimed.claim()?;
+        claims.insert(claimed.clone(), claim.clone());
+        Ok(claim)
     }
 }
 
@@ -160,25 +176,16 @@ pub(super) async fn answer(lock: Arc<dyn Lock>, call: Call, claims: &Claims) -> 
     let granted = |lease: Lease| Granted::from(&lease);
     match call {
         Call::TryAcquire(claimed) => {
-            let lease = match claimed.claim(claims) {
-                Ok(claim) => lock.try_acquire(&claim).await,
-                Err(error) => Err(error),
-            };
-            encoded(lease.map(|lease| lease.map(granted)))
+            let attempt = async { lock.try_acquire(&claims.find(&claimed)?).await };
+            encoded(attempt.await.map(|lease| lease.map(granted)))
         }
         Call::Acquire(claimed, timeout) => {
-            let lease = match claimed.claim(claims) {
-                Ok(claim) => lock.acquire(&claim, timeout).await,
-                Err(error) => Err(error),
-            };
-            encoded(lease.map(granted))
+            let acquire = async { lock.acquire(&claims.find(&claimed)?, timeout).await };
+            encoded(acquire.await.map(granted))
         }
         Call::Renew(lease) => {
-            let renewed = match lease.lease(claims) {
-                Ok(lease) => lock.renew(&lease).await,
-                Err(error) => Err(error),
-            };
-            encoded(renewed.map(granted))
+            let renew = async { lock.renew(&lease.lease(claims)?).await };
+            encoded(renew.await.map(granted))
         }
         Call::RenewMany(leases) => match leases.iter().map(|lease| lease.lease(claims)).collect::<Result<Vec<_>>>() {
             Ok(leases) => {
@@ -189,11 +196,8 @@ pub(super) async fn answer(lock: Arc<dyn Lock>, call: Call, claims: &Claims) -> 
             Err(error) => encoded::<()>(Err(error)),
         },
         Call::Release(claimed, token) => {
-            let released = match claimed.claim(claims) {
-                Ok(claim) => lock.release(&claim, token).await,
-                Err(error) => Err(error),
-            };
-            encoded(released.map(|released| match released {
+            let release = async { lock.release(&claims.find(&claimed)?, token).await };
+            encoded(release.await.map(|released| match released {
                 Released::Ours => Ended::Ours,
                 Released::NotHeld => Ended::NotHeld,
                 Released::HeldByOther => Ended::HeldByOther,

@@ -5,10 +5,9 @@ use std::{
     env,
     net::TcpStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use concurrency_core::{Backend, Boxed, Bytes, Cache, Claim, Error, EventStore, Lock, Result, StateStore};
+use concurrency_core::{Backend, Boxed, Bytes, Cache, Error, EventStore, Lock, Result, StateStore};
 use serde::Serialize;
 use tokio::{runtime::Runtime, task::AbortHandle};
 
@@ -65,7 +64,7 @@ struct Server {
 /// A backend, and what was opened of it: once, since a component may remember what went through it.
 struct Client {
     backend: Arc<dyn Backend>,
-    claims: Claims,
+    claims: lock::Claims,
     states: Opened<dyn StateStore>,
     caches: Opened<dyn Cache>,
     locks: Opened<dyn Lock>,
@@ -76,7 +75,7 @@ impl Client {
     fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
-            claims: Claims::default(),
+            claims: lock::Claims::default(),
             states: Opened::default(),
             caches: Opened::default(),
             locks: Opened::default(),
@@ -103,28 +102,6 @@ impl<C: Component + ?Sized> Opened<C> {
         let component = C::of(backend, namespace)?;
         opened.insert(namespace.to_owned(), Arc::clone(&component));
         Ok(component)
-    }
-}
-
-/// The claims that came over the line: the same for the same owner and TTL, so that they die for everybody.
-#[derive(Default)]
-pub(super) struct Claims(Mutex<HashMap<([u8; 16], Duration), Claim>>);
-
-impl Claims {
-    pub(super) fn find(
-        &self,
-        owner: [u8; 16],
-        name: &str,
-        ttl: Duration,
-        make: impl FnOnce() -> Result<Claim>,
-    ) -> Result<Claim> {
-        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(claim) = claims.get(&(owner, ttl)).filter(|claim| claim.key() == name) {
-            return Ok(claim.clone());
-        }
-        let claim = make()?;
-        claims.insert((owner, ttl), claim.clone());
-        Ok(claim)
     }
 }
 

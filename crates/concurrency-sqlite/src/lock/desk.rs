@@ -157,13 +157,9 @@ impl Desk {
     ) -> Result<Look> {
         self.check_open()?;
         let (owner, client, boot) = (claim.owner(), besides.then_some(self.client), self.boot);
-        let at_once = |connection: &Connection| look(connection, namespace.as_str(), claim.key(), owner, client, boot);
-        if let Some(answer) = self.database.read_now(at_once) {
-            return answer;
-        }
         let (namespace, key) = (namespace.clone(), claim.key().to_owned());
         let read = move |connection: &Connection| look(connection, namespace.as_str(), &key, owner, client, boot);
-        self.database.read(limit, read).await
+        self.database.read_little(limit, read).await
     }
 
     /// Whether a look sees all that this client has given back.

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use concurrency_core::{
-    Owner, Result,
-    clock::{self, BootInstant},
-};
+use concurrency_core::clock::{self, BootInstant};
 use tokio::runtime::Handle;
 
 use super::{desk::Desk, table};
@@ -73,11 +70,7 @@ impl Drop for Watch {
 /// Wakes those whom the file calls holders and who do not know it yet.
 async fn ring(desk: &Desk) {
     let boot = desk.boot;
-    let handed: Result<Vec<(String, String, Owner)>> =
-        match desk.database.read_now(|connection| table::handed(connection, boot)) {
-            Some(handed) => handed,
-            None => desk.database.read(LIMIT, move |connection| table::handed(connection, boot)).await,
-        };
+    let handed = desk.database.read_little(LIMIT, move |connection| table::handed(connection, boot)).await;
     // Where the file cannot be read, waiters find out when they look by themselves.
     for (namespace, key, owner) in handed.into_iter().flatten() {
         desk.ring(&namespace, &key, owner);
