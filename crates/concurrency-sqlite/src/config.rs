@@ -11,6 +11,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 /// SQLite's own limit is 10^9 bytes a row; this leaves room for a batch in memory.
 const LARGEST_VALUE: usize = 256 << 20;
+/// What a sweep and an eviction keep up with.
+const MOST_ENTRIES: usize = 100_000_000;
 /// The most that is worth reading on the calling thread.
 const LARGEST_INLINE: usize = 1 << 20;
 
@@ -41,6 +43,12 @@ pub struct SqliteConfig {
     /// How long a fencing mark outlives the last fenced write of its key. 24 hours by default.
     #[serde(with = "config::optional_duration")]
     pub fence_retention: Option<Duration>,
+    /// The most entries of the cache, reservations and what has expired and was not removed yet included: 1 to 100,000,000;
+    /// 100,000 by default. Beyond it, what was written longest ago is evicted.
+    pub cache_max_entries: Option<usize>,
+    /// The TTL of entries set with `Expiry::Default`. By default they go only by eviction.
+    #[serde(with = "config::optional_duration")]
+    pub cache_default_ttl: Option<Duration>,
     /// Options that differ for a namespace.
     pub namespaces: BTreeMap<String, SqliteConfig>,
 }
@@ -56,6 +64,10 @@ pub(crate) struct NamespaceConfig {
     pub(crate) max_value: usize,
     /// How long a fencing mark outlives the last fenced write of its key.
     pub(crate) fence_retention: Ttl,
+    /// The most entries of the cache.
+    pub(crate) cache_max_entries: usize,
+    /// The TTL of entries set with `Expiry::Default`.
+    pub(crate) cache_default_ttl: Option<Ttl>,
 }
 
 impl SqliteConfig {
@@ -117,6 +129,20 @@ impl SqliteConfig {
     #[must_use]
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
+        self
+    }
+
+    /// The most entries of the cache.
+    #[must_use]
+    pub fn cache_max_entries(mut self, entries: usize) -> Self {
+        self.cache_max_entries = Some(entries);
+        self
+    }
+
+    /// The TTL of entries set with `Expiry::Default`.
+    #[must_use]
+    pub fn cache_default_ttl(mut self, ttl: Duration) -> Self {
+        self.cache_default_ttl = Some(ttl);
         self
     }
 
@@ -192,7 +218,11 @@ impl SqliteConfig {
         if self.max_value.is_some_and(|bytes| !(1..=LARGEST_VALUE).contains(&bytes)) {
             return Err(Error::invalid("max_value", "1 byte to 256 MiB"));
         }
+        if self.cache_max_entries.is_some_and(|entries| !(1..=MOST_ENTRIES).contains(&entries)) {
+            return Err(Error::invalid("cache_max_entries", "1 to 100,000,000"));
+        }
         self.fence_retention.map(Ttl::new).transpose()?;
+        self.cache_default_ttl.map(Ttl::new).transpose()?;
         Ok(())
     }
 
@@ -200,11 +230,14 @@ impl SqliteConfig {
     pub(crate) fn of(&self, namespace: &str) -> NamespaceConfig {
         let own = self.namespaces.get(namespace).unwrap_or(self);
         let retention = own.fence_retention.or(self.fence_retention).unwrap_or(Duration::from_secs(86_400));
+        let default_ttl = own.cache_default_ttl.or(self.cache_default_ttl);
         NamespaceConfig {
             operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
             inline_read_bytes: Some(self.inline_read_bytes.unwrap_or(64 << 10)).filter(|bytes| *bytes > 0),
             max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
             fence_retention: Ttl::new(retention).expect("checked"),
+            cache_max_entries: own.cache_max_entries.or(self.cache_max_entries).unwrap_or(100_000),
+            cache_default_ttl: default_ttl.map(|ttl| Ttl::new(ttl).expect("checked")),
         }
     }
 }
@@ -251,7 +284,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "sqlite:data/app.db?operation_timeout=2s&max_value=10&reader_threads=1&create=false&inline_read_bytes=0\
-            &max_file_size=65536&fence_retention=1h";
+            &max_file_size=65536&fence_retention=1h&cache_max_entries=7&cache_default_ttl=90s";
         let config = SqliteConfig::new("data/app.db")
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
@@ -259,7 +292,9 @@ mod tests {
             .create(false)
             .inline_read_bytes(0)
             .max_file_size(65536)
-            .fence_retention(Duration::from_secs(3600));
+            .fence_retention(Duration::from_secs(3600))
+            .cache_max_entries(7)
+            .cache_default_ttl(Duration::from_secs(90));
         assert_eq!(SqliteConfig::from_url(url).unwrap(), config);
         assert_eq!(SqliteConfig::from_url("sqlite:/a%20b%3f.db").unwrap(), SqliteConfig::new("/a b?.db"));
         assert_eq!(SqliteConfig::from_url("sqlite:///a").unwrap(), SqliteConfig::new("/a"));
@@ -280,6 +315,9 @@ mod tests {
             "sqlite:a?max_value=0",
             "sqlite:a?max_value=268435457",
             "sqlite:a?fence_retention=0s",
+            "sqlite:a?cache_max_entries=0",
+            "sqlite:a?cache_max_entries=100000001",
+            "sqlite:a?cache_default_ttl=0s",
             "sqlite:a?reader_threads=0",
             "sqlite:a?reader_threads=17",
             "sqlite:a?inline_read_bytes=1048577",

@@ -21,6 +21,7 @@
 //! transaction with ours: [`Sqlite::transaction`]. Options are described at [`SqliteConfig`], guarantees in
 //! `docs/backends/sqlite.md`.
 
+mod cache;
 mod config;
 mod connection;
 mod error;
@@ -40,8 +41,9 @@ use concurrency_core::{
 pub use rusqlite;
 use tokio::sync::Notify;
 
-use self::{config::NamespaceConfig, connection::Database, lock::Desk};
+use self::{cache::Bells, config::NamespaceConfig, connection::Database, lock::Desk};
 pub use self::{
+    cache::SqliteCache,
     config::SqliteConfig,
     error::sql_error,
     event::{SqliteEvents, SqliteEventsTransaction},
@@ -58,6 +60,8 @@ pub use self::{
 pub struct Sqlite {
     config: Arc<SqliteConfig>,
     database: Database,
+    /// Tells those who wait for a value that this client writes to a cache.
+    bells: Arc<Bells>,
     /// Tells those who wait for events of this client's own appends.
     appended: Arc<Notify>,
     /// `None` where the system has no clock by which several processes can judge a lease.
@@ -89,7 +93,8 @@ impl Sqlite {
         config.check()?;
         let database = Database::open(&config, config.of("").operation_timeout).await?;
         let locks = Desk::new(database.clone(), moment::boot_id());
-        Ok(Self { config: Arc::new(config), database, appended: Arc::default(), locks })
+        let bells = Arc::new(Bells::new());
+        Ok(Self { config: Arc::new(config), database, bells, appended: Arc::default(), locks })
     }
 
     /// As [`Backend::state_store`], the type itself, which [`transaction`](Self::transaction) takes.
@@ -99,6 +104,15 @@ impl Sqlite {
     pub fn state_store(&self, namespace: &str) -> Result<Arc<SqliteState>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(SqliteState::new(self.database.clone(), namespace, config)))
+    }
+
+    /// As [`Backend::cache`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cache(&self, namespace: &str) -> Result<Arc<SqliteCache>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(SqliteCache::new(self.database.clone(), Arc::clone(&self.bells), namespace, config)))
     }
 
     /// As [`Backend::event_store`], the type itself, which [`transaction`](Self::transaction) takes.
@@ -139,7 +153,7 @@ impl Backend for Sqlite {
         let config = self.config.of("");
         Capabilities {
             state: Some(SqliteState::capabilities_under(&config)),
-            cache: None,
+            cache: Some(SqliteCache::capabilities_under(&config)),
             lock: self.locks.as_ref().map(|_| SqliteLock::CAPABILITIES),
             events: Some(SqliteEvents::capabilities_under(&config)),
         }
@@ -160,8 +174,8 @@ impl Backend for Sqlite {
         Ok(self.state_store(namespace)?)
     }
 
-    fn cache(&self, _: &str) -> Result<Arc<dyn Cache>> {
-        Err(Error::unsupported("cache"))
+    fn cache(&self, namespace: &str) -> Result<Arc<dyn Cache>> {
+        Ok(self.cache(namespace)?)
     }
 
     fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {

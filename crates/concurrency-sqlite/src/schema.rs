@@ -15,8 +15,15 @@ use crate::error::{Fault, opening_error};
 const APPLICATION: i32 = 0x636f_6e63;
 
 /// What each version adds to the one before. The first is that of an empty file; released ones never change.
-const MIGRATIONS: &[&[&str]] =
-    &[&[include_str!("schema/state.sql"), include_str!("schema/event.sql"), include_str!("schema/lock.sql")]];
+const MIGRATIONS: &[&[&str]] = &[&[
+    include_str!("schema/state.sql"),
+    include_str!("schema/cache.sql"),
+    include_str!("schema/event.sql"),
+    include_str!("schema/lock.sql"),
+]];
+
+/// A transaction does not remove more of what was cleared or truncated, so that large rows do not hold the file for long.
+const BYTES: u32 = 16 << 20;
 
 /// How expired rows are found and removed: garbage collection, never semantics.
 #[derive(Debug)]
@@ -39,10 +46,28 @@ impl Sweep {
         }
     }
 
+    /// Of what was cleared: the rows of old generations, and then the notes of those that have none left.
+    fn of_cleared_caches() -> [Self; 2] {
+        // Whatever the time.
+        let is_needed = "SELECT ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM concurrency_cache_cleared)";
+        let cleared = "SELECT entry.generation, entry.key, length(value) AS size FROM concurrency_cache_cleared cleared \
+            CROSS JOIN concurrency_cache entry ON entry.generation = cleared.generation LIMIT ?2";
+        let entries = format!(
+            "DELETE FROM concurrency_cache WHERE (generation, key) IN (SELECT generation, key FROM (\
+            SELECT generation, key, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM ({cleared})) \
+            WHERE before < {BYTES})"
+        );
+        let generations = "DELETE FROM concurrency_cache_cleared WHERE generation IN (\
+            SELECT generation FROM concurrency_cache_cleared cleared WHERE NOT EXISTS \
+            (SELECT 1 FROM concurrency_cache entry WHERE entry.generation = cleared.generation) LIMIT ?2)";
+        [
+            Self { is_needed: is_needed.to_owned(), remove: entries },
+            Self { is_needed: is_needed.to_owned(), remove: generations.to_owned() },
+        ]
+    }
+
     /// Of what was truncated: the events, and then the marks of streams that have none of them left.
     fn of_truncated_events() -> [Self; 2] {
-        /// A transaction does not remove more, so that large events do not hold the file for long.
-        const BYTES: u32 = 16 << 20;
         // Whatever the time.
         let is_needed =
             "SELECT ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM concurrency_event_streams WHERE swept < first)";
@@ -69,8 +94,10 @@ pub(crate) static SWEEPS: LazyLock<Vec<Sweep>> = LazyLock::new(|| {
     let mut sweeps = vec![
         Sweep::of("concurrency_state", "namespace, key", "expires"),
         Sweep::of("concurrency_state_marks", "namespace, key", "until"),
+        Sweep::of("concurrency_cache", "generation, key", "expires"),
         Sweep::of("concurrency_event_appends", "stream, append_id", "until"),
     ];
+    sweeps.extend(Sweep::of_cleared_caches());
     sweeps.extend(Sweep::of_truncated_events());
     sweeps
 });

@@ -2,7 +2,7 @@
 
 use std::{env, path::Path, process::Command, sync::Arc};
 
-use concurrency_conformance::{Case, Component, Harness, Level, Verdict, event, lock, peers::Crew, state};
+use concurrency_conformance::{Case, Component, Harness, Level, Verdict, cache, event, lock, peers::Crew, state};
 use concurrency_core::{Backend, Result};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
 
@@ -57,6 +57,11 @@ fn run<C: Component + ?Sized>(cases: &[Case<C>]) {
 #[test]
 fn states() {
     run(state::CASES);
+}
+
+#[test]
+fn caches() {
+    run(cache::CASES);
 }
 
 #[test]

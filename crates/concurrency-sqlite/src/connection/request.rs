@@ -25,7 +25,6 @@ use crate::error::without_effect;
 pub(crate) enum Kind {
     /// Survives a loss of power: `synchronous=FULL`.
     Durable,
-    #[allow(dead_code, reason = "for the cache")]
     /// May be lost with the power, though not with the process: `synchronous=NORMAL`, if all of its batch may.
     Relaxed,
     /// As durable, in a transaction of its own on a connection of its own: for SQL that is not ours.
