@@ -88,6 +88,16 @@ impl SqliteCache {
         }
     }
 
+    /// How many reservations of this namespace stand, of all clients: for those who look for leaks.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    #[doc(hidden)]
+    pub async fn reserved(&self) -> Result<usize> {
+        let space = Arc::clone(&self.space);
+        self.database.read(self.limit(), move |connection| space.table(connection)?.reserved()).await
+    }
+
     fn limit(&self) -> Duration {
         self.space.config.operation_timeout
     }

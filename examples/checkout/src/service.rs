@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a product may be cached.
 const PRODUCT_LIFETIME: Duration = Duration::from_secs(60);
+/// How long others wait for a process that loads a product and has died meanwhile.
+const LOADING: Duration = Duration::from_secs(2);
 /// How long the answer under an idempotency key is kept.
 const KEY_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How long a request goes on against others that change the same stock.
@@ -84,7 +86,7 @@ impl Checkout {
             orders: TypedState::new(Arc::clone(&states)),
             answers: TypedState::new(Arc::clone(&states)),
             stocks: TypedState::new(Arc::clone(&states)),
-            products: TypedCache::new(products).with_expiry(PRODUCT_LIFETIME),
+            products: TypedCache::new(products).with_expiry(PRODUCT_LIFETIME).with_load_hold(LOADING),
             locks: Locks::new(backend.lock(model::NAMESPACE)?),
             events: backend.event_store(model::NAMESPACE)?,
             counters: Counters::default(),

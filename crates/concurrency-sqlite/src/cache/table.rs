@@ -19,6 +19,10 @@ pub(super) const ANY: usize = usize::MAX >> 1;
 /// The most rows that one write evicts: more than one where the bound was lowered.
 const MOST_EVICTED: i64 = 64;
 
+/// Removes those that were written longest ago.
+pub(super) const EVICT: &str = "DELETE FROM concurrency_cache WHERE (generation, key) IN \
+    (SELECT generation, key FROM concurrency_cache WHERE generation = ?1 ORDER BY written LIMIT ?2)";
+
 /// What [`find`] found.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -166,6 +170,14 @@ impl<'c> Table<'c> {
         Ok(())
     }
 
+    /// How many reservations stand.
+    pub(super) fn reserved(&self) -> Result<usize, Fault> {
+        const RESERVED: &str = "SELECT count(*) FROM concurrency_cache WHERE token IS NOT NULL AND expires > ?2 \
+            AND generation = (SELECT generation FROM concurrency_caches WHERE namespace = ?1)";
+        let mut statement = self.connection.prepare_cached(RESERVED)?;
+        Ok(statement.query_row((self.namespace, self.now), |row| row.get(0))?)
+    }
+
     /// Replaces the row of the key, and keeps the bound.
     fn put(&self, key: &str, content: Content<'_>) -> Result<(), Fault> {
         const PUT: &str = "INSERT INTO concurrency_cache (generation, key, written, expires, token, value) \
@@ -195,8 +207,6 @@ impl<'c> Table<'c> {
     /// What was written longest ago goes first; never what was written just now, since the bound is one or more.
     fn evict(&self, place: &Place) -> Result<(), Fault> {
         const ENTRIES: &str = "SELECT entries FROM concurrency_caches WHERE generation = ?1";
-        const EVICT: &str = "DELETE FROM concurrency_cache WHERE (generation, key) IN \
-            (SELECT generation, key FROM concurrency_cache WHERE generation = ?1 ORDER BY written LIMIT ?2)";
         if place.entries < self.max_entries {
             return Ok(());
         }

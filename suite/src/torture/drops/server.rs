@@ -3,11 +3,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use concurrency_core::{
-    Backend, Cache, Capabilities, Error, EventStore, Lock, Memory, Result, StateStore,
+    Backend, Cache, Capabilities, EventStore, Lock, Memory, Result, StateStore,
     clock::{self, BootInstant},
     memory::{MemoryCache, MemoryLock},
 };
-use concurrency_sqlite::{Sqlite, SqliteConfig, SqliteLock};
+use concurrency_sqlite::{Sqlite, SqliteCache, SqliteConfig, SqliteLock};
 use tempfile::TempDir;
 
 /// The namespace of everything.
@@ -17,8 +17,8 @@ const NAMESPACE: &str = "drops";
 #[derive(Debug)]
 pub(super) enum Server {
     Memory(Memory),
-    /// A file in a folder that is thrown away, and a memory that stands in for the components that it lacks.
-    Sqlite(TempDir, Memory),
+    /// A file in a folder that is thrown away.
+    Sqlite(TempDir),
 }
 
 /// A client of it.
@@ -30,13 +30,13 @@ pub(super) struct Client {
     pub(super) events: Arc<dyn EventStore>,
     pub(super) capabilities: Capabilities,
     backend: Arc<dyn Backend>,
-    counts: CountedLock,
+    counts: Counted,
 }
 
 #[derive(Debug)]
-enum CountedLock {
-    Memory(Arc<MemoryLock>),
-    Sqlite(Arc<SqliteLock>),
+enum Counted {
+    Memory(Arc<MemoryLock>, Arc<MemoryCache>),
+    Sqlite(Arc<SqliteLock>, Arc<SqliteCache>),
 }
 
 /// What there is of locks.
@@ -54,54 +54,45 @@ impl Server {
     pub(super) fn start(backend: &str) -> Option<Self> {
         match backend {
             "memory" => Some(Self::Memory(Memory::new())),
-            "sqlite" => {
-                Some(Self::Sqlite(tempfile::tempdir().expect("there is room for a temporary folder"), Memory::new()))
-            }
+            "sqlite" => Some(Self::Sqlite(tempfile::tempdir().expect("there is room for a temporary folder"))),
             _ => None,
         }
     }
 
     /// Another client.
     pub(super) async fn client(&self) -> Result<Client> {
-        let (backend, counts, stands_in): (Arc<dyn Backend>, _, _) = match self {
+        let (backend, counts): (Arc<dyn Backend>, _) = match self {
             Self::Memory(memory) => {
                 let client = memory.another_client();
-                let counts = CountedLock::Memory(client.lock(NAMESPACE)?);
-                (Arc::new(client), counts, memory)
+                let counts = Counted::Memory(client.lock(NAMESPACE)?, client.cache(NAMESPACE)?);
+                (Arc::new(client), counts)
             }
-            Self::Sqlite(folder, memory) => {
+            Self::Sqlite(folder) => {
                 let client = Sqlite::connect(SqliteConfig::new(folder.path().join("drops.db"))).await?;
-                let counts = CountedLock::Sqlite(client.lock(NAMESPACE)?);
-                (Arc::new(client), counts, memory)
+                let counts = Counted::Sqlite(client.lock(NAMESPACE)?, client.cache(NAMESPACE)?);
+                (Arc::new(client), counts)
             }
         };
         let capabilities = backend.capabilities();
-        let stands_in = stands_in.another_client();
         Ok(Client {
             state: backend.state_store(NAMESPACE)?,
-            cache: or(backend.cache(NAMESPACE), || Ok(stands_in.cache(NAMESPACE)?))?,
+            cache: backend.cache(NAMESPACE)?,
             lock: backend.lock(NAMESPACE)?,
-            events: or(backend.event_store(NAMESPACE), || Ok(stands_in.event_store(NAMESPACE)?))?,
+            events: backend.event_store(NAMESPACE)?,
             capabilities,
             backend,
             counts,
         })
     }
 
-    /// Reservations of the cache in memory; elsewhere they lapse, and nothing is held for them.
-    pub(super) fn reserved(&self) -> usize {
-        let (Self::Memory(memory) | Self::Sqlite(_, memory)) = self;
-        memory.cache(NAMESPACE).map_or(0, |cache: Arc<MemoryCache>| cache.reserved())
-    }
-
     /// What there is of locks, as this client sees it.
     pub(super) async fn locks(&self, client: &Client) -> LockCounts {
         match &client.counts {
-            CountedLock::Memory(lock) => {
+            Counted::Memory(lock, _) => {
                 let (held, waiting) = lock.held_and_waiting();
                 LockCounts { held, waiting, places: 0 }
             }
-            CountedLock::Sqlite(lock) => {
+            Counted::Sqlite(lock, _) => {
                 let (held, places, waiting) = lock.held_and_waiting().await.expect("the file can be read");
                 LockCounts { held, waiting, places }
             }
@@ -110,7 +101,7 @@ impl Server {
 
     /// Open files of the store in this process; threads that end have until `end` to close theirs.
     pub(super) async fn connections(&self, end: BootInstant) -> usize {
-        let Self::Sqlite(folder, _) = self else { return 0 };
+        let Self::Sqlite(folder) = self else { return 0 };
         loop {
             let open = open_in(folder.path());
             if open == 0 || end.has_passed() {
@@ -118,13 +109,6 @@ impl Server {
             }
             clock::sleep_until(BootInstant::now().after(Duration::from_millis(10))).await;
         }
-    }
-}
-
-fn or<C: ?Sized>(component: Result<Arc<C>>, stands_in: impl FnOnce() -> Result<Arc<C>>) -> Result<Arc<C>> {
-    match component {
-        Err(Error::Unsupported { .. }) => stands_in(),
-        component => component,
     }
 }
 
@@ -138,6 +122,14 @@ fn open_in(folder: &Path) -> usize {
 impl Client {
     pub(super) async fn close(&self) {
         self.backend.close().await;
+    }
+
+    /// Reservations of the cache that stand, of all clients.
+    pub(super) async fn reserved(&self) -> usize {
+        match &self.counts {
+            Counted::Memory(_, cache) => cache.reserved(),
+            Counted::Sqlite(_, cache) => cache.reserved().await.expect("the file can be read"),
+        }
     }
 }
 

@@ -184,7 +184,7 @@ impl World {
             places: locks.places,
             queue_entries: self.typed.queued(),
             loads: self.cached.loading(),
-            reservations: self.server.reserved(),
+            reservations: self.bare.reserved().await,
             tasks: Handle::current().metrics().num_alive_tasks().saturating_sub(tasks),
             references: 0,
             connections: 0,
