@@ -1,5 +1,6 @@
 //! What the suite cannot ask of every backend alike: files in every bad shape, several processes, and the caller's own SQL.
 
+mod cache;
 mod full;
 mod opening;
 mod processes;

@@ -3,14 +3,14 @@
 use std::{
     env, fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
 use concurrency_core::{Backend, Error, SaveOptions, StateStore, TypedState};
 use concurrency_sqlite::{Sqlite, SqliteConfig, rusqlite::Connection};
 
-use super::{full, is_unavailable, load, open, place, save};
+use super::{cache, full, is_unavailable, load, open, place, save};
 
 const ROLE: &str = "CONCURRENCY_SQLITE_ROLE";
 const FILE: &str = "CONCURRENCY_SQLITE_FILE";
@@ -31,6 +31,11 @@ pub(super) fn child_by(mut command: Command, role: &str, path: &Path) -> Result<
     if output.status.success() { Ok(()) } else { Err(said(&output)) }
 }
 
+/// This program in a role, to be killed.
+pub(super) fn spawn(role: &str, path: &Path, stdout: Stdio) -> Child {
+    in_role(&mut this(), role, path).stdout(stdout).spawn().expect("this program starts")
+}
+
 /// All that a process said.
 fn said(output: &Output) -> String {
     [&*output.stdout, &output.stderr].map(String::from_utf8_lossy).concat()
@@ -44,6 +49,8 @@ fn a_role_of_another_test() {
     runtime.block_on(async {
         match &*role {
             "full" => full::child(path).await,
+            "cache" => cache::child(path).await,
+            "reserve" => cache::reserve(path).await,
             "count" => count(path).await,
             "refused" => refused(path).await,
             other => panic!("no role {other}"),
@@ -68,7 +75,7 @@ async fn count(path: &Path) {
 #[tokio::test]
 async fn ten_processes_open_a_new_file_at_once_and_lose_nothing() {
     let (_folder, path) = place();
-    let start = |_| in_role(&mut this(), "count", &path).stdout(Stdio::null()).spawn().unwrap();
+    let start = |_| spawn("count", &path, Stdio::null());
     let children: Vec<_> = (0..PROCESSES).map(start).collect();
     // All of them end before any is judged, and before the folder goes.
     let ends: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap()).collect();
