@@ -204,7 +204,9 @@ fn the_count_is_right_whatever_is_done() {
             17 => table.give_back(&key, [1; 16]).unwrap(),
             18 => {
                 let now = crate::moment::now(&connection).unwrap();
-                schema::SWEEPS.iter().for_each(|sweep| drop(connection.execute(&sweep.remove, (now, 5)).unwrap()));
+                for sweep in schema::SWEEPS.iter() {
+                    connection.execute(&sweep.remove, (now, 5)).unwrap();
+                }
             }
             _ if rng.u8(..10) == 0 => table.clear().unwrap(),
             _ => {}
