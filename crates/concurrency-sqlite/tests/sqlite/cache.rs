@@ -35,16 +35,16 @@ fn after(steps: usize) -> [Option<String>; 4] {
 }
 
 async fn connect(path: &Path) -> Sqlite {
-    Sqlite::connect(SqliteConfig::new(path).operation_timeout(Duration::from_secs(20))).await.unwrap()
+    Sqlite::connect(SqliteConfig::new(path).operation_timeout(Duration::from_secs(20))).await.expect("it opens")
 }
 
 /// Writes until it is killed, and says what was acknowledged.
 pub(super) async fn child(path: &Path) {
-    let cache = connect(path).await.cache("test").unwrap();
+    let cache = connect(path).await.cache("test").expect("it is open");
     for step in 0.. {
         match written(step) {
-            Some((key, value)) => cache.set(key, value.into(), Expiry::Never).await.unwrap(),
-            None => cache.clear().await.unwrap(),
+            Some((key, value)) => cache.set(key, value.into(), Expiry::Never).await.expect("it is set"),
+            None => cache.clear().await.expect("it is cleared"),
         }
         println!("acknowledged {step}");
     }
@@ -96,7 +96,7 @@ async fn the_reservation_of_a_dead_process_ends() {
 
 /// Reserves a key, says so, and waits to be killed.
 pub(super) async fn reserve(path: &Path) {
-    let cache = connect(path).await.cache("test").unwrap();
+    let cache = connect(path).await.cache("test").expect("it is open");
     assert!(matches!(cache.get_or_reserve("k", Duration::from_secs(1)).await, Ok(Lookup::Reserved(_))));
     println!("reserved");
     std::future::pending::<()>().await;
