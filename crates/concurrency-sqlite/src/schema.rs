@@ -58,8 +58,8 @@ impl Sweep {
             WHERE before < {BYTES})"
         );
         let generations = "DELETE FROM concurrency_cache_cleared WHERE generation IN (\
-            SELECT generation FROM concurrency_cache_cleared cleared WHERE NOT EXISTS \
-            (SELECT 1 FROM concurrency_cache entry WHERE entry.generation = cleared.generation) LIMIT ?2)";
+            SELECT generation FROM (SELECT generation FROM concurrency_cache_cleared cleared ORDER BY generation LIMIT ?2) \
+            cleared WHERE NOT EXISTS (SELECT 1 FROM concurrency_cache entry WHERE entry.generation = cleared.generation))";
         [
             Self { is_needed: is_needed.to_owned(), remove: entries },
             Self { is_needed: is_needed.to_owned(), remove: generations.to_owned() },

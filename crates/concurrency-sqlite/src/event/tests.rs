@@ -284,8 +284,10 @@ async fn nothing_walks_through_a_table() {
             .unwrap();
         for step in &plan {
             let walks = step.contains("SCAN") || step.contains("TEMP B-TREE") || step.contains("AUTOMATIC");
+            // A row of it is a clear whose sweep is not over.
+            let cleared = step.ends_with("SCAN cleared") || step.ends_with("SCAN concurrency_cache_cleared");
             let small = ["unswept", "CONSTANT ROW", "(subquery", "concurrency_event_counter", "SCAN (join"];
-            assert!(!walks || small.iter().any(|small| step.contains(small)), "{statement}: {plan:#?}");
+            assert!(!walks || cleared || small.iter().any(|small| step.contains(small)), "{statement}: {plan:#?}");
         }
     }
 }
