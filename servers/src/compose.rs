@@ -43,7 +43,7 @@ mod tests {
     fn every_kind_is_a_service_whose_image_can_be_chosen() {
         for kind in Kind::ALL {
             let image = Image::of(kind.name()).unwrap_or_else(|| panic!("{kind} has no image"));
-            assert_eq!(image.variable, format!("CONCURRENCY_{}_IMAGE", kind.name().to_ascii_uppercase()));
+            assert_eq!(image.variable, kind.image_variable());
             assert!(image.official.contains(':'), "{image:?} names no version");
         }
     }

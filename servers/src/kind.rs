@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Setup, probe};
+use crate::{Setup, local, probe};
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +24,8 @@ pub(crate) struct Row {
     pub(crate) program: &'static str,
     /// The package of Debian 12 that has the program.
     pub(crate) package: Option<&'static str>,
+    /// The folder below `servers/images` whose Dockerfile builds an image of it.
+    pub(crate) recipe: &'static str,
     /// The port that it listens on in its container.
     #[cfg(feature = "containers")]
     pub(crate) port: u16,
@@ -49,6 +51,7 @@ const REDIS: Row = Row {
     scheme: "redis",
     program: "redis-server",
     package: Some("redis-server"),
+    recipe: "redis",
     #[cfg(feature = "containers")]
     port: 6379,
     #[cfg(feature = "containers")]
@@ -98,6 +101,24 @@ impl Kind {
     #[must_use]
     pub fn built_image(self) -> String {
         format!("concurrency-{}:debian", self.name())
+    }
+
+    /// The folder of this repository whose Dockerfile builds that image, told the name of this kind as `SERVER`.
+    #[must_use]
+    pub fn image_folder(self) -> String {
+        format!("servers/images/{}", self.row().recipe)
+    }
+
+    /// The environment variable that names another image than the one in `docker-compose.yml`.
+    #[must_use]
+    pub fn image_variable(self) -> String {
+        format!("CONCURRENCY_{}_IMAGE", self.name().to_ascii_uppercase())
+    }
+
+    /// Whether this machine has the server program.
+    #[must_use]
+    pub fn is_installed(self) -> bool {
+        local::find(self.row().program).is_some()
     }
 }
 
