@@ -145,10 +145,20 @@ mod tests {
 
     #[test]
     fn no_part_of_a_bad_address_shows() {
-        for bad in ["secret", "//secret:x", "//u:secret%2@h", "//secret:99999", "//[secret", "//[::1]secret", "//u:%ffsecret@h"]
-        {
+        for bad in [
+            "secret",
+            "//secret:x",
+            "//u:secret%2@h",
+            "//secret:99999",
+            "//[secret",
+            "//[::1]secret",
+            "//u:%ffsecret@h",
+        ] {
             let error = Address::parse(bad).unwrap_err();
-            assert!(matches!(error, Error::InvalidArgument { .. }) && !format!("{error:?}").contains("secret"), "{bad}");
+            assert!(
+                matches!(error, Error::InvalidArgument { .. }) && !format!("{error:?}").contains("secret"),
+                "{bad}"
+            );
         }
         let address = Address::parse("//user:secret@host").unwrap();
         assert!(!format!("{address:?}").contains("secret"));

@@ -324,7 +324,8 @@ mod tests {
 
     #[test]
     fn a_namespace_has_its_own_options() {
-        let json = r#"{"host": "h", "max_value": 10, "namespaces": {"big": {"max_value": 20, "operation_timeout": "1s"}}}"#;
+        let json =
+            r#"{"host": "h", "max_value": 10, "namespaces": {"big": {"max_value": 20, "operation_timeout": "1s"}}}"#;
         let config: RedisConfig = serde_json::from_str(json).unwrap();
         let big = RedisConfig::for_namespace().max_value(20).operation_timeout(Duration::from_secs(1));
         assert_eq!(config, RedisConfig::new("h").max_value(10).namespace("big", big));

@@ -9,6 +9,8 @@ mod pushes;
 mod request;
 mod server;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -22,6 +24,7 @@ use std::{
 use concurrency_core::{Error, Result, random};
 use redis::{Cmd, Pipeline, Value};
 
+#[allow(unused_imports, reason = "pushes are for the components to come")]
 pub(crate) use self::{
     deadline::Deadline,
     pushes::{Handler, Listener, Push, Pushes},

@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_cause_has_the_error_of_the_contract() {
-        for loading in ["LOADING Redis is loading the dataset in memory", "READONLY You can't write", "BUSY Redis is busy"] {
+        for loading in
+            ["LOADING Redis is loading the dataset in memory", "READONLY You can't write", "BUSY Redis is busy"]
+        {
             assert!(matches!(server(loading), Error::Unavailable { outcome: Outcome::NotApplied, .. }), "{loading}");
         }
         let old = "ERR Error running script (call to f_12): @user_script:7: -OOM command not allowed when used memory";

@@ -234,7 +234,8 @@ impl StateStore for RedisState {
         if sending.iter().any(|sending| sending.parts.expires != Expires::Never) {
             self.tidy_now_and_then();
         }
-        let answer = |checked: Result<SaveParts>| checked.and_then(|_| sent.next().expect("one for each that was sent"));
+        let answer =
+            |checked: Result<SaveParts>| checked.and_then(|_| sent.next().expect("one for each that was sent"));
         checked.into_iter().map(answer).collect()
     }
 
@@ -270,9 +271,7 @@ impl StateStore for RedisState {
         };
         // One key that it saves shows whether all of it is there.
         match writes.iter().find(|write| matches!(write, Write::Save(_))) {
-            Some(saved) if repeat == Repeat::Never => {
-                self.saved_after_all(saved.key(), version, lost, deadline).await
-            }
+            Some(saved) if repeat == Repeat::Never => self.saved_after_all(saved.key(), version, lost, deadline).await,
             _ => Err(lost),
         }
     }

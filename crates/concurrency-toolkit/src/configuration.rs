@@ -150,7 +150,8 @@ mod tests {
     fn a_server_can_be_had_by_configuration() {
         let json = r#"{"backend": "redis", "host": "h", "password": "secret", "operation_timeout": "2s"}"#;
         let config: Config = serde_json::from_str(json).unwrap();
-        let wanted = crate::RedisConfig::new("h").password("secret").operation_timeout(std::time::Duration::from_secs(2));
+        let wanted =
+            crate::RedisConfig::new("h").password("secret").operation_timeout(std::time::Duration::from_secs(2));
         assert!(!format!("{config:?}").contains("secret"));
         assert_eq!(config, Config::Redis(wanted));
         assert!(serde_json::from_str::<Config>(r#"{"backend": "redis", "host": "a", "nonsense": 1}"#).is_err());

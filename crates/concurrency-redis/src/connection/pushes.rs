@@ -35,7 +35,7 @@ pub(crate) enum Push<'p> {
 
 /// Takes what comes to the inbox under its mark. It runs on the connection's task and must not block; what it holds must not
 /// hold the client, or neither would ever end.
-pub(crate) type Handler = Box<dyn Fn(Push<'_>) + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(Push<'_>) + Send + Sync>;
 
 /// The connection of pushes.
 pub(crate) struct Pushes {
@@ -67,7 +67,7 @@ impl Pushes {
 
     /// Hands what comes to the inbox under `mark` to `handler` from now on.
     pub(crate) fn on(&self, mark: u8, handler: Handler) {
-        lock(&self.routes.handlers).push((mark, Arc::from(handler)));
+        lock(&self.routes.handlers).push((mark, handler));
     }
 
     /// Returns once the inbox is subscribed: what is published from then on comes, or a gap does. The number is that of the
@@ -170,7 +170,7 @@ impl Drop for Listener {
 /// Who gets what.
 pub(super) struct Routes {
     inbox: String,
-    handlers: Mutex<Vec<(u8, Arc<dyn Fn(Push<'_>) + Send + Sync>)>>,
+    handlers: Mutex<Vec<(u8, Handler)>>,
     channels: Mutex<HashMap<Box<str>, Channel>>,
 }
 
@@ -190,7 +190,8 @@ impl Routes {
     }
 
     fn take(&self, push: &PushInfo) {
-        let (PushKind::Message, [Value::BulkString(channel), Value::BulkString(message)]) = (&push.kind, &push.data[..])
+        let (PushKind::Message, [Value::BulkString(channel), Value::BulkString(message)]) =
+            (&push.kind, &push.data[..])
         else {
             return;
         };
@@ -206,7 +207,7 @@ impl Routes {
         }
     }
 
-    fn handlers(&self, mark: Option<u8>) -> Vec<Arc<dyn Fn(Push<'_>) + Send + Sync>> {
+    fn handlers(&self, mark: Option<u8>) -> Vec<Handler> {
         let handlers = lock(&self.handlers);
         let wanted = handlers.iter().filter(|(of, _)| mark.is_none_or(|mark| mark == *of));
         wanted.map(|(_, handler)| Arc::clone(handler)).collect()

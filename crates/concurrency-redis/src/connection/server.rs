@@ -81,7 +81,8 @@ impl Facts<'_> {
 
     fn check(&self) -> Result<()> {
         let version = value(&self.hello, "version").or_else(|| self.line("redis_version"));
-        let numbers: Option<Vec<u32>> = version.map(|version| version.split('.').map_while(|n| n.parse().ok()).collect());
+        let numbers: Option<Vec<u32>> =
+            version.map(|version| version.split('.').map_while(|n| n.parse().ok()).collect());
         if let (Some(version), Some([major, minor, ..])) = (version, numbers.as_deref())
             && (*major, *minor) < OLDEST
         {

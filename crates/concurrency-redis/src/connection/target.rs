@@ -55,8 +55,7 @@ impl Target {
             }
             false => None,
         };
-        let mut login =
-            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        let mut login = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         if let Some(password) = &config.password {
             login = login.set_password(password);
         }

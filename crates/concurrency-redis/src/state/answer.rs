@@ -1,8 +1,6 @@
 //! What the scripts answered, as the contract sees it; of a repeat, what that says of the copies before it.
 
-use concurrency_core::{
-    Current, DeleteParts, Error, FencingToken, Precondition, Result, Save, Version, Write,
-};
+use concurrency_core::{Current, DeleteParts, Error, FencingToken, Result, Version, Write};
 use redis::Value;
 
 use super::Sending;
@@ -22,9 +20,9 @@ impl Refusal {
         match (code, detail) {
             (Value::Int(1), Some(Value::BulkString(version))) => Ok(Self::Conflict(match &version[..] {
                 [] => Current::Absent,
-                version => Current::Version(Version::from_bytes(
-                    version.try_into().map_err(|_| error::not_understood())?,
-                )),
+                version => {
+                    Current::Version(Version::from_bytes(version.try_into().map_err(|_| error::not_understood())?))
+                }
             })),
             (Value::Int(2), Some(Value::BulkString(seen))) => {
                 let seen = std::str::from_utf8(seen).ok().and_then(|seen| seen.parse().ok());
@@ -132,7 +130,7 @@ fn nth(place: i64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use concurrency_core::{Bytes, Outcome, SaveOptions};
+    use concurrency_core::{Bytes, Outcome, Save, SaveOptions};
 
     use super::*;
 

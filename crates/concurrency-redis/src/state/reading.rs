@@ -4,11 +4,7 @@ use concurrency_core::{Result, State};
 use redis::{Pipeline, Value};
 
 use super::{MAX_BATCH_KEYS, RedisState};
-use crate::{
-    connection::Deadline,
-    error,
-    stored,
-};
+use crate::{connection::Deadline, error, stored};
 
 impl RedisState {
     pub(super) async fn read(&self, key: &str, deadline: Deadline) -> Result<Option<State>> {
