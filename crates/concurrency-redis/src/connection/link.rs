@@ -156,7 +156,7 @@ impl Shared {
         let Opener { target, routes, limit } = opener;
         let opening = async {
             let on_push = routes.as_ref().map(|routes| routes.on_push());
-            let opened = target.open(on_push, || self.accepted.store(true, Ordering::Release)).await;
+            let opened = target.open(*limit, on_push, || self.accepted.store(true, Ordering::Release)).await;
             let (mut connection, driver) = opened?;
             let driver = tokio::spawn(driver);
             // From here on dropping it ends the driver.
