@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::Backend;
-use concurrency_redis::{Redis, RedisConfig};
+use concurrency_redis::{CacheClear, Redis, RedisConfig};
 use redis::cmd;
 use servers::{Kind, Server, Setup};
 
@@ -18,25 +18,33 @@ static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| {
 });
 
 /// `None` where no server can be had, and none has to be.
-fn harness<C: Component + ?Sized>() -> Option<Harness<C>> {
+fn harness<C: Component + ?Sized>(cache_clear: CacheClear) -> Option<Harness<C>> {
     let url = SERVER.as_ref()?.url();
     Some(Harness::backend(move || async move {
-        let config = RedisConfig::from_url(url)?.user("shop").password(login::PASSWORD);
+        let config = RedisConfig::from_url(url)?.user("shop").password(login::PASSWORD).cache_clear(cache_clear);
         Ok(Arc::new(Redis::connect(config).await?) as Arc<dyn Backend>)
     }))
 }
 
 /// Ends the test where there is no server.
 macro_rules! harness {
-    () => {
-        match harness() {
+    ($clear:ident) => {
+        match harness(CacheClear::$clear) {
             Some(harness) => harness,
             None => return,
         }
     };
 }
 
-concurrency_conformance::state_store!(harness!());
+concurrency_conformance::state_store!(harness!(Scan));
+concurrency_conformance::cache!(harness!(Scan));
+
+/// The other way to clear a cache.
+mod generations {
+    use super::*;
+
+    concurrency_conformance::cache!(harness!(Generation));
+}
 
 /// All of them are what the suite above needs: it does not pass without.
 #[test]
