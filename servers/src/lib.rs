@@ -43,7 +43,7 @@ pub use self::{
     ports::free_port,
     server::{Data, Server},
     setup::Setup,
-    testing::{NOT_RUN, REQUIRE, for_test},
+    testing::{NOT_RUN, REQUIRE, Shared, for_test},
     unavailable::Unavailable,
     via::{VIA, Via},
 };

@@ -10,13 +10,13 @@ pub struct Setup {
 impl Setup {
     /// Nothing on disk, no password: the fastest there is.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { durable: false, options: Vec::new() }
     }
 
     /// What the server has answered is on disk, so that a kill loses nothing.
     #[must_use]
-    pub fn durable(mut self) -> Self {
+    pub const fn durable(mut self) -> Self {
         self.durable = true;
         self
     }

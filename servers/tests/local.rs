@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use servers::{Data, Kind, Server, Setup, Via, for_test};
+use servers::{Data, Kind, NOT_RUN, REQUIRE, Server, Setup, Shared, VIA, Via, for_test};
 
 /// Says something in one line, and returns what the server says in one line.
 fn ask(url: &str, line: &str) -> std::io::Result<String> {
@@ -198,4 +198,32 @@ fn asks_for_a_server_by_url() {
         assert!(refused.unwrap_err().to_string().contains("somebody else's"));
     }
     server.stop().unwrap();
+}
+
+static SHARED: Shared = Shared::new(Kind::Redis, Setup::new());
+
+#[test]
+fn a_shared_server_is_one_for_all() {
+    let (Some(one), Some(other)) = (SHARED.get(), SHARED.get()) else { return };
+    assert_eq!(one.url(), other.url());
+}
+
+/// Without any program, and so without a server.
+fn without_programs(require: &str, count: &std::path::Path) -> std::process::Output {
+    let mut command = again("a_shared_server_is_one_for_all", (VIA, "local"));
+    command.env("PATH", "/no/such/folder").env(REQUIRE, require).env(NOT_RUN, count).output().expect("it starts")
+}
+
+#[test]
+fn what_is_not_run_is_counted_and_fails_where_it_is_required() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = folder.path().join("not run");
+    let output = without_programs("valkey", &count);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("NOT RUN redis"), "{output:?}");
+    let counted = std::fs::read_to_string(&count).unwrap();
+    let fields: Vec<_> = counted.lines().next().unwrap().split('\t').collect();
+    assert_eq!(fields[..2], ["redis", "a_shared_server_is_one_for_all"]);
+    assert!(fields[2].contains("no program redis-server"), "{counted}");
+    let output = without_programs("containers:valkey,local:redis", &count);
+    assert!(!output.status.success(), "{output:?}");
 }
