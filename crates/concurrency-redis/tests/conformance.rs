@@ -2,54 +2,47 @@
 
 mod login;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Once};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::Backend;
 use concurrency_redis::{CacheClear, Redis, RedisConfig};
 use redis::cmd;
-use servers::{Kind, Server, Setup};
+use servers::{Kind, Server, Setup, Shared};
 
 /// What it has answered is on disk, so that the most is declared and has to hold.
-static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| {
-    let server = servers::for_test(Kind::Redis, None, &Setup::new().durable())?;
-    login::set_user(&mut login::admin(&server), "shop", &login::rights());
+static SERVER: Shared = Shared::new(Kind::Redis, Setup::new().durable());
+/// Once for all cases.
+static LOGIN: Once = Once::new();
+
+fn server() -> Option<&'static Server> {
+    let server = SERVER.get()?;
+    LOGIN.call_once(|| login::set_user(&mut login::admin(server), "shop", &login::rights()));
     Some(server)
-});
-
-/// `None` where no server can be had, and none has to be.
-fn harness<C: Component + ?Sized>(cache_clear: CacheClear) -> Option<Harness<C>> {
-    let url = SERVER.as_ref()?.url();
-    Some(Harness::backend(move || async move {
-        let config = RedisConfig::from_url(url)?.user("shop").password(login::PASSWORD).cache_clear(cache_clear);
-        Ok(Arc::new(Redis::connect(config).await?) as Arc<dyn Backend>)
-    }))
 }
 
-/// Ends the test where there is no server.
-macro_rules! harness {
-    ($clear:ident) => {
-        match harness(CacheClear::$clear) {
-            Some(harness) => harness,
-            None => return,
-        }
-    };
+fn harness<C: Component + ?Sized>(cache_clear: CacheClear) -> Harness<C> {
+    let Some(server) = server() else { return Harness::missing("no redis") };
+    Harness::backend(move || async move {
+        let config = RedisConfig::from_url(server.url())?.user("shop").password(login::PASSWORD);
+        Ok(Arc::new(Redis::connect(config.cache_clear(cache_clear)).await?) as Arc<dyn Backend>)
+    })
 }
 
-concurrency_conformance::state_store!(harness!(Scan));
-concurrency_conformance::cache!(harness!(Scan));
+concurrency_conformance::state_store!(harness(CacheClear::Scan));
+concurrency_conformance::cache!(harness(CacheClear::Scan));
 
 /// The other way to clear a cache.
 mod generations {
     use super::*;
 
-    concurrency_conformance::cache!(harness!(Generation));
+    concurrency_conformance::cache!(harness(CacheClear::Generation));
 }
 
 /// All of them are what the suite above needs: it does not pass without.
 #[test]
 fn no_command_is_newer_than_the_oldest_version_that_will_do() {
-    let Some(server) = &*SERVER else { return };
+    let Some(server) = server() else { return };
     let mut admin = login::admin(server);
     for right in login::rights() {
         let Some(name) = right.strip_prefix('+') else { continue };

@@ -96,7 +96,8 @@ pub(super) async fn a_loaders_error_reaches_all_and_nobody_waits_for_it(cx: Cx) 
     let failing = async {
         leads.send(()).expect("the case waits");
         // The other one has missed, too, and follows.
-        cx.eventually("a second miss", Duration::from_secs(10), async || (cache.counts().misses == 2).then_some(())).await;
+        cx.eventually("a second miss", Duration::from_secs(10), async || (cache.counts().misses == 2).then_some(()))
+            .await;
         refuses().await
     };
     let following = async {

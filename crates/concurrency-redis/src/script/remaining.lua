@@ -4,4 +4,7 @@ if refused then return refused end
 local kind, strange_kind = kind_of(KEYS[1], generation)
 if strange_kind then return strange_kind end
 if kind ~= 'v' then return 0 end
-return { redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]) }
+local left = redis.call('PTTL', KEYS[1])
+-- The server lets a value live through the millisecond of its deadline.
+if left == 0 then return 0 end
+return { redis.call('GET', KEYS[1]), left }
