@@ -162,8 +162,9 @@ fn cause<'e>(code: &'e str, text: &str) -> &'e str {
     }
     match text {
         text if text.starts_with("max number of clients") => "MAXCLIENTS",
-        // Redis 7.0 has a code for this only outside of scripts.
+        // There is a code for this only outside of scripts. Redis 7.0 says the one, newer ones and Valkey the other.
         text if text.contains("The user executing the script can't") => "NOPERM",
+        text if text.starts_with("ACL failure in script") => "NOPERM",
         text if text.starts_with("unknown command") => "UNKNOWN",
         text if text.starts_with("DB index is out of range") => "DB",
         text if text.starts_with("Errors trying to SHUTDOWN") => "SHUTDOWN",

@@ -230,6 +230,7 @@ pub(crate) struct Connected {
     /// What the server said; for the connection of commands.
     pub(super) server: Option<Server>,
     driver: EndOnDrop,
+    is_suspect: AtomicBool,
     suspected: Notify,
     /// Whose turn it is to change its subscriptions.
     pub(super) subscribing: tokio::sync::Mutex<()>,
@@ -240,16 +241,18 @@ pub(crate) struct Connected {
 impl Connected {
     fn new(connection: MultiplexedConnection, generation: u64, server: Option<Server>, driver: EndOnDrop) -> Self {
         let answered = AtomicU64::new(nanos(BootInstant::now()));
-        let (suspected, subscribing) = (Notify::new(), tokio::sync::Mutex::new(()));
-        Self { connection, generation, server, driver, suspected, subscribing, answered }
+        let (is_suspect, suspected) = (AtomicBool::new(false), Notify::new());
+        let subscribing = tokio::sync::Mutex::new(());
+        Self { connection, generation, server, driver, is_suspect, suspected, subscribing, answered }
     }
 
     fn is_up(&self) -> bool {
-        !self.driver.0.is_finished()
+        !self.is_suspect.load(Ordering::Acquire) && !self.driver.0.is_finished()
     }
 
-    /// Asks for another one to be opened in its place. Whoever waits for an answer on this one goes on waiting.
+    /// Asks for another one to be opened in its place; nobody gets this one from now on. Whoever waits for an answer on this one goes on waiting.
     pub(super) fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Release);
         self.suspected.notify_one();
     }
 

@@ -5,6 +5,6 @@ local kind, strange_kind = kind_of(KEYS[1], generation)
 if strange_kind then return strange_kind end
 if kind ~= 'v' then return 0 end
 local left = redis.call('PTTL', KEYS[1])
--- The server lets a value live through the millisecond of its deadline.
-if left == 0 then return 0 end
+-- The server lets a value live through the millisecond of its deadline, and does not count it.
+if left >= 0 then left = left + 1 end
 return { redis.call('GET', KEYS[1]), left }

@@ -3,14 +3,15 @@
 local CONFLICT, FENCED, FOREIGN, NEWER = 1, 2, 3, 4
 local FORMAT = '\193\1'
 
--- One instant for the whole call, in milliseconds.
-local instant
+-- One instant for the whole call, in milliseconds: the last whole one and the next.
+local instant, next_instant
 local function now()
   if not instant then
     local time = redis.call('TIME')
     instant = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    next_instant = tonumber(time[1]) * 1000 + math.ceil(tonumber(time[2]) / 1000)
   end
-  return instant
+  return instant, next_instant
 end
 
 -- Version and deadline (0 for never) of the live value under a name; nothing where there is none; nil, nil and a refusal where
@@ -52,7 +53,11 @@ end
 -- Value and lifetime in one step. `lifetime` is '' for never, 'k' for what `deadline` says, or milliseconds from now.
 local function put(name, prefix, value, lifetime, deadline)
   local at = 0
-  if lifetime == 'k' then at = deadline or 0 elseif lifetime ~= '' then at = now() + tonumber(lifetime) end
+  if lifetime == 'k' then at = deadline or 0 elseif lifetime ~= '' then
+    -- From the next whole millisecond, or it would end up to one too early.
+    local _, from = now()
+    at = from + tonumber(lifetime)
+  end
   local stored = prefix .. struct.pack('>I8', at) .. value
   -- Numbers from 1e14 on print with an exponent unless told otherwise.
   if at > 0 then redis.call('SET', name, stored, 'PXAT', string.format('%.0f', at)) else redis.call('SET', name, stored) end
