@@ -63,7 +63,7 @@ const TIMES: u32 = 20;
 
 /// Opens the file, whoever else does, and counts.
 async fn count(path: &Path) {
-    let sqlite = Sqlite::connect(SqliteConfig::new(path)).await.expect("it opens");
+    let sqlite = open(path).await.expect("it opens");
     let counts =
         TypedState::<u32>::new(sqlite.state_store("test").expect("it is open")).with_deadline(Duration::from_secs(30));
     for _ in 0..TIMES {
