@@ -86,6 +86,22 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_named_before_anything_begins() {
+    let scratch = Scratch::new("json", "");
+    let report = scratch.0.join("missing/report.json");
+    let output = scratch.demo().arg("--json").arg(&report).output().expect("it starts");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]));
+    let cannot = format!("{} cannot be written: No such file", report.display());
+    assert!(errors(&output).contains(&cannot), "{}", errors(&output));
+    // Where nothing temporary can be kept.
+    let nowhere = scratch.0.join("nowhere");
+    let output = scratch.demo().env("TMPDIR", &nowhere).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let cannot = format!("no folder can be made in {}: No such file", nowhere.display());
+    assert!(errors(&output).contains(&cannot), "{}", errors(&output));
+}
+
+#[test]
 fn a_process_that_fails_ends_the_run_and_is_named() {
     let scratch = Scratch::new("fails", "echo 'the disk is full' >&2; exit 3");
     let output = scratch.demo().output().expect("it starts");
