@@ -22,11 +22,20 @@ pub(crate) struct Target {
 /// Opens another client of one server, which ends with the last clone of this.
 pub(crate) type Connect = Arc<dyn Fn() -> Boxed<'static, Result<Arc<dyn Backend>>> + Send + Sync>;
 
+/// What the SQLite backend is called.
+pub(crate) const SQLITE: &str = "sqlite";
+
 /// All of them. The first is the model.
 pub(crate) const ALL: &[Target] = &[
     Target { name: "memory", is_virtual: true, start: memory, join: None },
-    Target { name: "sqlite", is_virtual: false, start: sqlite, join: Some(sqlite_in) },
+    Target { name: SQLITE, is_virtual: false, start: sqlite, join: Some(sqlite_in) },
 ];
+
+/// The file of SQLite, and of its mutants, in the folder of a server.
+const FILE: &str = "suite.db";
+
+/// A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn memory() -> Connect {
     let memory = Memory::new();
@@ -45,8 +54,7 @@ fn sqlite() -> Connect {
 }
 
 fn sqlite_in(folder: &Path) -> Connect {
-    // A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
-    let config = SqliteConfig::new(folder.join("suite.db")).operation_timeout(Duration::from_secs(20));
+    let config = SqliteConfig::new(folder.join(FILE)).operation_timeout(OPERATION_TIMEOUT);
     Arc::new(move || {
         let config = config.clone();
         Box::pin(async move { Ok(Arc::new(Sqlite::connect(config).await?) as Arc<dyn Backend>) })
@@ -58,22 +66,38 @@ fn ready(connect: mutants::Connect) -> Connect {
     Arc::new(move || Box::pin(std::future::ready(Ok(connect()))))
 }
 
-/// Another client of the server that `address` names: a backend and a folder, as [`Target::address`] writes them.
+/// What [`join`] understands.
+fn address(name: &str, folder: &Path) -> String {
+    format!("{name}:{}", folder.display())
+}
+
+/// Another client of the server that `address` names: a backend, or a mutant of one, that processes can share, and a folder.
 pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
     let unknown = || Error::invalid("address", "a backend that processes can share, a colon, and a folder");
     let (name, folder) = address.split_once(':').ok_or_else(unknown)?;
+    let folder = Path::new(folder);
+    if let Some(mutant) = mutants_sqlite::all().into_iter().find(|mutant| mutant.name == name) {
+        return mutant.connect(folder.join(FILE), OPERATION_TIMEOUT).await;
+    }
     let target = ALL.iter().find(|target| target.name == name).ok_or_else(unknown)?;
-    let connect = target.join(Path::new(folder)).ok_or_else(unknown)?;
+    let connect = target.join(folder).ok_or_else(unknown)?;
     connect().await
 }
 
-impl Target {
-    /// What [`join`] understands.
-    #[must_use]
-    pub(crate) fn address(&self, folder: &Path) -> String {
-        format!("{}:{}", self.name, folder.display())
-    }
+/// A harness over a fresh server, by the name of a backend or mutant that processes can share, with the clients in those of a
+/// crew.
+#[must_use]
+pub(crate) fn harness_over<C: Component + ?Sized>(name: &str, crew: &Arc<Crew>) -> Harness<C> {
+    let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
+    let address = address(name, folder.path());
+    Harness::crew(Arc::clone(crew), &address, move |address| {
+        // It lives as long as this.
+        let _folder = Arc::clone(&folder);
+        join(address)
+    })
+}
 
+impl Target {
     /// A fresh server; each call of the result is another client of it.
     #[must_use]
     pub(crate) fn connect(&self) -> Connect {
@@ -98,18 +122,6 @@ impl Target {
         let connect = self.connect();
         let harness = Harness::backend(move || connect());
         if self.is_virtual { harness.with_virtual_time() } else { harness }
-    }
-
-    /// As [`harness`](Self::harness), with the clients in the processes of a crew.
-    #[must_use]
-    pub(crate) fn harness_over<C: Component + ?Sized>(&self, crew: &Arc<Crew>) -> Harness<C> {
-        let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
-        let address = self.address(folder.path());
-        Harness::crew(Arc::clone(crew), &address, move |address| {
-            // It lives as long as this.
-            let _folder = Arc::clone(&folder);
-            join(address)
-        })
     }
 }
 

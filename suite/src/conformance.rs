@@ -94,7 +94,7 @@ struct Recording {
 impl Start for Recording {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
         let harness = match &self.crew {
-            Some(crew) => self.target.harness_over(crew),
+            Some(crew) => backends::harness_over(self.target.name, crew),
             None => self.target.harness(),
         };
         match &self.histories {

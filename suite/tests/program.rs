@@ -88,6 +88,18 @@ fn mutants_are_hunted_at_the_levels_asked_for() {
 }
 
 #[test]
+fn mutants_of_sqlite_are_hunted_over_processes() {
+    let leaves = ["conformance", "--mutants", "--mutant", "leaves_its_place_in_line_when_it_ends", "--rounds", "1"];
+    let output = suite(&leaves);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && last_line(&output) == "2 passed, 0 failed", "{output:?}");
+    assert!(text.contains("1 of 1 seeds, by race::who_ends_waiting_holds_up_nobody; SQLite, 4 processes"), "{text}");
+    assert!(text.contains("true SQLite, 4 processes: passed 1 of 1 seeds"), "{text}");
+    let none = suite(&[&leaves[..], &["--level", "1"]].concat());
+    assert!(!none.status.success(), "clients meet at levels 2 and 4 only: {none:?}");
+}
+
+#[test]
 fn wrong_arguments_are_told_apart_from_failures() {
     for wrong in [&["conformance", "--nonsense"][..], &["conformance", "--level", "6"], &["torture", "--nonsense"]] {
         let output = suite(wrong);

@@ -59,7 +59,7 @@ fn docs(_: &Options) -> Ending {
     let mut cargo = programs::cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
     // Programs nobody reads the documentation of; and the mutants, which take as long as all the others together.
-    cargo.args(["--exclude", "mutants", "--exclude", "suite"]);
+    cargo.args(["--exclude", "mutants", "--exclude", "mutants-sqlite", "--exclude", "suite"]);
     check(&mut cargo)
 }
 
