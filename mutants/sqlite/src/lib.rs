@@ -23,8 +23,10 @@ pub struct Mutant {
     pub kind: &'static str,
     /// The sentences that it breaks.
     pub sentences: &'static [&'static str],
-    connect: fn(PathBuf, Duration) -> Boxed<'static, Result<Arc<dyn Backend>>>,
+    connect: fn(PathBuf, Duration) -> Connecting,
 }
+
+type Connecting = Boxed<'static, Result<Arc<dyn Backend>>>;
 
 impl Mutant {
     /// Another client of the file, whose calls may take as long as `operation_timeout`.
