@@ -103,7 +103,7 @@ fn catches(mutant: Mutant, seed: u64, options: &Options, only: Option<&str>) -> 
 /// What the true backend fails in, with this seed.
 fn passes(seed: u64, options: &Options) -> Option<String> {
     let mut failure = None;
-    kinds::run(&backends::ALL[0], seed, &|case| options.wants(case.level), &mut |case, verdict| {
+    kinds::run(&backends::model(), seed, &|case| options.wants(case.level), &mut |case, verdict| {
         if let Verdict::Failed(why) = verdict {
             failure.get_or_insert(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
         }
