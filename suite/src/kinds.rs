@@ -24,7 +24,7 @@ pub(crate) trait Start {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C>;
 }
 
-impl Start for crate::backends::Target {
+impl Start for crate::backends::Ready {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
         Self::harness(self)
     }

@@ -152,8 +152,9 @@ fn failure(start: &impl Start, case: &Listed, seed: u64) -> Option<String> {
 
 /// What the true in-memory backend fails in, of all cases, with this seed.
 fn failure_of_memory(seed: u64, options: &Options) -> Option<String> {
+    let model = backends::model();
     let wanted = kinds::all().into_iter().filter(|case| options.wants(case.level));
-    wanted.map(|case| failure(&backends::ALL[0], &case, seed)).find(Option::is_some).flatten()
+    wanted.map(|case| failure(&model, &case, seed)).find(Option::is_some).flatten()
 }
 
 /// As many at once as there are processors; the results in no particular order.

@@ -3,6 +3,8 @@
 
 use std::process::{Command, Output};
 
+use servers::{Kind, Setup, Via};
+
 fn suite(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_suite")).args(arguments).output().expect("the program starts")
 }
@@ -48,11 +50,39 @@ fn nothing_run_is_no_success() {
 
 #[test]
 fn a_backend_that_is_not_there_is_not_run_and_fails_where_it_is_required() {
-    let memory_and_redis = ["conformance", "--backend", "memory", "--backend", "redis", "--case", "state::values"];
-    let output = suite(&memory_and_redis);
-    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("NOT RUN redis"), "{output:?}");
-    assert!(!suite(&[&memory_and_redis[..], &["--require", "redis"]].concat()).status.success());
-    assert!(!suite(&[&memory_and_redis[..], &["--require", "all"]].concat()).status.success());
+    let memory_and_etcd = ["conformance", "--backend", "memory", "--backend", "etcd", "--case", "state::values"];
+    let output = suite(&memory_and_etcd);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("NOT RUN etcd"), "{output:?}");
+    assert!(last_line(&output).ends_with(" passed, 0 failed, 1 skipped"), "{output:?}");
+    assert!(!suite(&[&memory_and_etcd[..], &["--require", "etcd"]].concat()).status.success());
+    assert!(!suite(&[&memory_and_etcd[..], &["--require", "all"]].concat()).status.success());
+}
+
+#[test]
+fn a_server_that_cannot_be_had_is_not_run_with_the_reason() {
+    let by_url = ["conformance", "--backend", "redis", "--via", "url", "--case", "state::values"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suite"));
+    let output = command.args(by_url).env_remove("CONCURRENCY_REDIS_URL").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("NOT RUN redis: CONCURRENCY_REDIS_URL is not set"), "{output:?}");
+    let torture = suite(&["torture", "--backend", "redis", "--via", "url"]);
+    assert_eq!(torture.status.code(), Some(2), "{torture:?}");
+}
+
+#[test]
+fn a_run_has_one_server_that_may_be_somebody_elses() {
+    let Some(theirs) = servers::for_test(Kind::Redis, Some(Via::Local), &Setup::new()) else { return };
+    let values = ["conformance", "--backend", "redis", "--require", "all", "--case", "state::values"];
+    let output = suite(&[&values[..], &["--via", "local"]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains(&format!("{theirs}: ")), "{theirs}: {output:?}");
+    let over_two =
+        ["conformance", "--backend", "redis", "--via", "url", "--processes", "2", "--case", "one_of_many_creates"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suite"));
+    let output = command.args(over_two).env(Kind::Redis.url_variable(), theirs.url()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("2 of 2 processes took part"), "{output:?}");
+    assert!(!text.contains(theirs.url()), "a URL may hold a password: {text}");
 }
 
 #[test]

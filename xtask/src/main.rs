@@ -1,8 +1,11 @@
 //! The tasks of this repository: `cargo xtask <task>`. Thin on purpose, so that it is compiled in seconds: what needs the
 //! libraries is a program of its own, which a task starts through cargo.
 
+mod debian;
 mod demo;
+mod engine;
 mod hand_on;
+mod images;
 mod programs;
 mod servers;
 mod tally;
@@ -19,6 +22,7 @@ cargo xtask <task> [options]
   conformance  the contract, sentence by sentence, on a backend; --mutants shows that the suite notices a lie
   torture      locks under contention, releases aimed at their own expiry; --drops drops every future at every poll
   bench        the figures, as ratios to what else there is
+  images       images of servers from packages of Debian, where no image registry can be reached
   tidy         the conventions of this repository, as checks; --write brings generated files up to date
 
 cargo xtask <task> --help tells more.
@@ -56,6 +60,7 @@ fn run() -> Result<ExitCode, Problem> {
         "test" => test::run(parser),
         "tidy" => tidy::run(parser),
         "demo" => demo::run(parser),
+        "images" => images::run(parser),
         task => match hand_on::find(task) {
             Some(program) => program.run(parser),
             None => Err(format!("no task is called {task:?}\n\n{HELP}")),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use concurrency_core::{Backend, Boxed, Error, Result, clock};
+use concurrency_core::{Backend, Boxed, Error, Outcome, Result, clock};
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
@@ -51,6 +51,8 @@ pub struct Harness<C: Component + ?Sized> {
     patience: Duration,
     processes: usize,
     histories: Option<Histories>,
+    /// Why there is nothing to run on.
+    missing: Option<String>,
 }
 
 impl<C: Component + ?Sized> fmt::Debug for Harness<C> {
@@ -70,7 +72,22 @@ impl<C: Component + ?Sized> Harness<C> {
             let backend = connect();
             Box::pin(async move { Ok(Client::new(Source::Backend(backend.await?))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, processes: 1, histories: None }
+        Self::over(Arc::new(connect))
+    }
+
+    fn over(connect: Connect<C>) -> Self {
+        Self { connect, time: Time::Real, patience: PATIENCE, processes: 1, histories: None, missing: None }
+    }
+
+    /// Nothing to run on, for this reason: a server that is not there. A [`test`] over it says so and ends, without having shown
+    /// anything; [`run`](Self::run) fails.
+    #[must_use]
+    pub fn missing(why: impl Into<String>) -> Self {
+        let connect = || -> Boxed<'static, Result<Client<C>>> {
+            let refused = Error::Unavailable { outcome: Outcome::NotApplied, source: None };
+            Box::pin(std::future::ready(Err(refused)))
+        };
+        Self { missing: Some(why.into()), ..Self::over(Arc::new(connect)) }
     }
 
     /// A single component: each call of `open` gives it in that namespace, over the same data for the same name.
@@ -83,7 +100,7 @@ impl<C: Component + ?Sized> Harness<C> {
             let open = Arc::clone(&open);
             Box::pin(async move { Ok(Client::new(Source::Component(open))) })
         };
-        Self { connect: Arc::new(connect), time: Time::Real, patience: PATIENCE, processes: 1, histories: None }
+        Self::over(Arc::new(connect))
     }
 
     /// A backend whose clients are in the processes of a crew, in turn, each connected there to `url`. `connect` opens a client
@@ -135,6 +152,9 @@ impl<C: Component + ?Sized> Harness<C> {
     /// # Panics
     /// If the system gives no thread.
     pub fn run(self, case: &Case<C>, seed: u64) -> Verdict {
+        if let Some(why) = self.missing {
+            return Verdict::Failed(format!("not run: {why}"));
+        }
         if stuck() >= MOST_STUCK {
             return Verdict::Failed(format!("not run: {MOST_STUCK} cases before it hang and cannot be stopped"));
         }
@@ -255,6 +275,10 @@ pub enum Verdict {
 /// If the case fails, or does not exist.
 pub fn test<C: Component + ?Sized>(harness: Harness<C>, cases: &[Case<C>], group: &str, name: &str) {
     let case = cases.iter().find(|case| case.group == group && case.name == name).expect("listed by the same macro");
+    if let Some(why) = &harness.missing {
+        println!("not run: {why}");
+        return;
+    }
     let seed = std::env::var("CONCURRENCY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     match harness.run(case, seed) {
         Verdict::Passed => {}

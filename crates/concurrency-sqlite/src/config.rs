@@ -247,20 +247,7 @@ fn path_of(address: &str) -> Result<PathBuf> {
     if address.starts_with("//") && !address.starts_with("///") {
         return Err(Error::invalid("URL", "it has no host: sqlite:relative/path or sqlite:/absolute/path"));
     }
-    let invalid = || Error::invalid("URL", "`%` is followed by two hexadecimal digits");
-    let mut bytes = Vec::with_capacity(address.len());
-    let mut rest = address.as_bytes();
-    while let [first, tail @ ..] = rest {
-        (rest, _) = match (first, tail) {
-            (b'%', [high, low, tail @ ..]) => {
-                let digit = |c: u8| char::from(c).to_digit(16).ok_or_else(invalid);
-                let byte = digit(*high)? * 16 + digit(*low)?;
-                (tail, bytes.push(u8::try_from(byte).expect("two hexadecimal digits are a byte")))
-            }
-            (b'%', _) => return Err(invalid()),
-            _ => (tail, bytes.push(*first)),
-        };
-    }
+    let bytes = config::percent_decoded(address)?;
     if bytes.contains(&0) {
         return Err(Error::invalid("URL", "a path has no zero byte"));
     }

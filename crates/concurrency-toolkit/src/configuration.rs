@@ -32,6 +32,9 @@ pub enum Config {
     Memory(MemoryConfig),
     /// Accepts everything and remembers nothing; has no options.
     Null,
+    /// Redis or Valkey.
+    #[cfg(feature = "redis")]
+    Redis(crate::RedisConfig),
     /// One file, for the processes of one machine.
     #[cfg(feature = "sqlite")]
     Sqlite(crate::SqliteConfig),
@@ -49,6 +52,8 @@ impl Config {
         match self {
             Self::Memory(config) => Ok(Arc::new(Memory::with_config(config)?)),
             Self::Null => Ok(Arc::new(Null::new())),
+            #[cfg(feature = "redis")]
+            Self::Redis(config) => Ok(Arc::new(crate::Redis::connect(config).await?)),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(config) => Ok(Arc::new(crate::Sqlite::connect(config).await?)),
         }
@@ -65,6 +70,9 @@ enum Tagged {
     Sqlite(crate::SqliteConfig),
     #[cfg(not(feature = "sqlite"))]
     Sqlite(Later<0>),
+    #[cfg(feature = "redis")]
+    Redis(crate::RedisConfig),
+    #[cfg(not(feature = "redis"))]
     Redis(Later<1>),
     Memcached(Later<2>),
     Postgres(Later<3>),
@@ -86,7 +94,11 @@ impl From<Tagged> for Config {
             Tagged::Sqlite(config) => Self::Sqlite(config),
             #[cfg(not(feature = "sqlite"))]
             Tagged::Sqlite(_) => unreachable!("{NEVER}"),
-            Tagged::Redis(_) | Tagged::Memcached(_) => unreachable!("{NEVER}"),
+            #[cfg(feature = "redis")]
+            Tagged::Redis(config) => Self::Redis(config),
+            #[cfg(not(feature = "redis"))]
+            Tagged::Redis(_) => unreachable!("{NEVER}"),
+            Tagged::Memcached(_) => unreachable!("{NEVER}"),
             Tagged::Postgres(_) | Tagged::Mysql(_) | Tagged::Mongodb(_) => unreachable!("{NEVER}"),
         }
     }
@@ -131,6 +143,18 @@ mod tests {
         let url = format!("sqlite:{}?create=false", path.to_str().unwrap().replace(' ', "%20"));
         assert_eq!(crate::connect(&url).await.unwrap().name(), "sqlite");
         assert!(serde_json::from_str::<Config>(r#"{"backend": "sqlite", "path": "a", "nonsense": 1}"#).is_err());
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_server_can_be_had_by_configuration() {
+        let json = r#"{"backend": "redis", "host": "h", "password": "secret", "operation_timeout": "2s"}"#;
+        let config: Config = serde_json::from_str(json).unwrap();
+        let wanted =
+            crate::RedisConfig::new("h").password("secret").operation_timeout(std::time::Duration::from_secs(2));
+        assert!(!format!("{config:?}").contains("secret"));
+        assert_eq!(config, Config::Redis(wanted));
+        assert!(serde_json::from_str::<Config>(r#"{"backend": "redis", "host": "a", "nonsense": 1}"#).is_err());
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub(crate) const LATER: [(&str, &[&str]); 6] = [
     ("mongodb", &["mongodb", "mongodb+srv"]),
 ];
 
+/// Those that this version has.
+const WRITTEN: [&str; 2] = ["redis", "sqlite"];
+
 /// Why no backend can be had for a URL. The URL itself may hold a password and is not quoted, nor is a scheme we do not know.
 pub(crate) fn refusal(url: &str) -> Error {
     let Some((scheme, _)) = url.split_once(':') else {
@@ -26,14 +29,21 @@ pub(crate) fn refusal(url: &str) -> Error {
 }
 
 fn missing(feature: &str) -> String {
-    let why =
-        if feature == "sqlite" { "this build was made without it" } else { "this version has no such backend yet" };
+    let why = if WRITTEN.contains(&feature) {
+        "this build was made without it"
+    } else {
+        "this version has no such backend yet"
+    };
     format!("it needs the feature `{feature}` of concurrency-toolkit, and {why}")
 }
 
 /// Whether this build contains it.
 pub(crate) fn is_here(feature: &str) -> bool {
-    cfg!(feature = "sqlite") && feature == "sqlite"
+    match feature {
+        "redis" => cfg!(feature = "redis"),
+        "sqlite" => cfg!(feature = "sqlite"),
+        _ => false,
+    }
 }
 
 fn unknown() -> String {
@@ -66,7 +76,7 @@ mod tests {
             for scheme in schemes {
                 let text = refusal(&format!("{scheme}://user:secret@host")).to_string();
                 assert!(text.contains(&format!("feature `{feature}`")), "{text}");
-                let why = if feature == "sqlite" { "without it" } else { "no such backend yet" };
+                let why = if WRITTEN.contains(&feature) { "without it" } else { "no such backend yet" };
                 assert!(text.contains(why), "{text}");
                 assert!(!text.contains("secret"), "{text}");
             }

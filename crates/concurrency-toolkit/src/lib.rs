@@ -21,6 +21,7 @@
 //! |---|---|---|---|
 //! | `memory:` | `memory` | always there | [`Memory`]: everything in this process |
 //! | `null:` | `null` | always there | [`Null`]: accepts everything, remembers nothing |
+//! | `redis://HOST`, `rediss://HOST` for TLS | `redis` | `redis` | `Redis`: Redis or Valkey |
 //! | `sqlite:PATH` | `sqlite` | `sqlite` | `Sqlite`: one file, for the processes of one machine |
 //!
 //! Everything of [`concurrency_core`] is re-exported here: the traits, the values and the companions that know your types.
@@ -33,6 +34,9 @@ use std::sync::Arc;
 
 #[doc(no_inline)]
 pub use concurrency_core::*;
+#[cfg(feature = "redis")]
+#[doc(no_inline)]
+pub use concurrency_redis::{self as redis, Redis, RedisConfig};
 #[cfg(feature = "sqlite")]
 #[doc(no_inline)]
 pub use concurrency_sqlite::{self as sqlite, Sqlite, SqliteConfig};
@@ -43,6 +47,8 @@ pub use crate::configuration::Config;
 pub const CONNECTORS: &[Connector] = &[
     Memory::CONNECTOR,
     Null::CONNECTOR,
+    #[cfg(feature = "redis")]
+    Redis::CONNECTOR,
     #[cfg(feature = "sqlite")]
     Sqlite::CONNECTOR,
 ];
@@ -61,8 +67,8 @@ pub const CONNECTORS: &[Connector] = &[
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let refused = concurrency::connect("redis://localhost").await.unwrap_err();
-/// assert!(refused.to_string().contains("feature `redis`"));
+/// let refused = concurrency::connect("postgres://localhost").await.unwrap_err();
+/// assert!(refused.to_string().contains("feature `postgres`"));
 /// # }
 /// ```
 pub async fn connect(url: &str) -> Result<Arc<dyn Backend>> {

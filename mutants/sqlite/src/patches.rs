@@ -36,12 +36,12 @@ pub const PATCHES: [(&str, Patch); 3] = [
             sentences: &["S-17", "S-18"],
             file: "state.rs",
             find: "let (key, version) = (key.to_owned(), Version::mint());
-        self.write(",
+        self.space.write(",
             replace: "let found = self.load(key).await?.map(|state| state.version);
         parts.precondition.check(key, found)?;
         let parts = concurrency_core::SaveParts { precondition: concurrency_core::Precondition::Any, ..parts };
         let (key, version) = (key.to_owned(), Version::mint());
-        self.write(",
+        self.space.write(",
         },
     ),
 ];

@@ -21,7 +21,7 @@ struct Over {
 
 impl Start for Over {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
-        backends::harness_over(self.name, &self.crew)
+        backends::harness_in_folder(self.name, &self.crew)
     }
 }
 

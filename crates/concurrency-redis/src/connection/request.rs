@@ -1,0 +1,174 @@
+//! A request: sent, repeated where that does no harm, and answered or not.
+
+use std::time::Duration;
+
+use concurrency_core::{
+    Error, Outcome, Result,
+    clock::{self, BootInstant},
+    retry::Backoff,
+};
+use redis::{Cmd, Pipeline, RedisResult, Value};
+
+use super::{
+    deadline::Deadline,
+    link::{Connected, Link},
+};
+use crate::{error, script::Script};
+
+/// A connection on which a request that may not be repeated is sent has answered within this time, or is asked first.
+const FRESH: Duration = Duration::from_secs(1);
+/// A request that may be repeated waits this part of its time for an answer on a connection that answers nothing at all.
+const PATIENCE: u32 = 3;
+
+/// What is sent in one piece.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Request<'r> {
+    One(&'r Cmd, Option<&'static Script>),
+    Many(&'r Pipeline, Option<&'static Script>),
+}
+
+/// Whether the library may send a request again when no answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// A second copy could undo what somebody else wrote in between.
+    Never,
+    /// It does no harm, or none that its answer does not tell.
+    UntilAnswered,
+}
+
+/// What the server said.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// One for each command.
+    pub(super) values: Vec<Value>,
+    /// Copies before this one got no answer, and may have been carried out.
+    pub(super) repeated: bool,
+}
+
+/// How one copy of a request ended.
+enum Ended {
+    Answered(Vec<Value>),
+    /// The connection ended.
+    Lost,
+    /// Nothing came in the time given.
+    Silent,
+}
+
+impl Request<'_> {
+    /// Sends it until it is answered, or once.
+    ///
+    /// # Errors
+    /// `Timeout` and `Unavailable`: `NotApplied` where no copy left, otherwise unknown; and what keeps connecting from success.
+    pub(super) async fn send(self, link: &Link, repeat: Repeat, deadline: Deadline) -> Result<Answers> {
+        let (mut repeated, mut backoff) = (false, Backoff::new());
+        loop {
+            let connected = match link.connected(deadline).await {
+                Ok(connected) => connected,
+                Err(Error::Closed) if !repeated => return Err(Error::Closed),
+                Err(error) => return Err(error::with_outcome(error, outcome(repeated))),
+            };
+            if repeat == Repeat::Never && !is_fresh(&connected, deadline).await {
+                connected.suspect();
+                if deadline.has_passed() {
+                    return Err(error::timeout(deadline.limit, Outcome::NotApplied));
+                }
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let ended = self.send_once(&connected, repeat, deadline).await;
+            let failure = match ended {
+                Ended::Answered(values) => {
+                    if values.iter().any(|value| matches!(value, Value::ServerError(e) if error::is_demoted(e))) {
+                        connected.suspect();
+                    }
+                    return Ok(Answers { values, repeated });
+                }
+                Ended::Lost => error::unavailable(error::UNKNOWN),
+                Ended::Silent => error::timeout(deadline.limit, error::UNKNOWN),
+            };
+            connected.suspect();
+            repeated = true;
+            if repeat == Repeat::Never || deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// One copy; what the server refused because it did not know the script, which it then has not run, follows in full.
+    async fn send_once(self, connected: &Connected, repeat: Repeat, deadline: Deadline) -> Ended {
+        let mut values = match self.exchange(connected, repeat, deadline).await {
+            Ended::Answered(values) => values,
+            ended => return ended,
+        };
+        loop {
+            let unknown = |value: &Value| matches!(value, Value::ServerError(error) if error::is_unknown_script(error));
+            let places: Vec<usize> =
+                values.iter().enumerate().filter(|(_, value)| unknown(value)).map(|(place, _)| place).collect();
+            if places.is_empty() || deadline.has_passed() {
+                return Ended::Answered(values);
+            }
+            let again = match self {
+                Request::One(command, Some(script)) => {
+                    let full = script.in_full(command);
+                    Request::One(&full, None).exchange(connected, repeat, deadline).await
+                }
+                Request::Many(commands, Some(script)) => {
+                    let full = script.again(commands, &places);
+                    Request::Many(&full, None).exchange(connected, repeat, deadline).await
+                }
+                _ => return Ended::Answered(values),
+            };
+            match again {
+                Ended::Answered(again) => {
+                    for (place, value) in places.into_iter().zip(again) {
+                        values[place] = value;
+                    }
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn exchange(self, connected: &Connected, repeat: Repeat, deadline: Deadline) -> Ended {
+        let sent = BootInstant::now();
+        let answer = async {
+            match self {
+                Request::One(command, _) => connected.one(command).await.map(|value| vec![value]),
+                Request::Many(commands, _) => connected.many(commands).await,
+            }
+        };
+        tokio::pin!(answer);
+        let slice = match repeat {
+            Repeat::Never => deadline.limit,
+            Repeat::UntilAnswered => deadline.limit / PATIENCE,
+        };
+        loop {
+            let until = deadline.at.min(BootInstant::now().after(slice));
+            let answer: Option<RedisResult<Vec<Value>>> = tokio::select! {
+                biased;
+                answer = &mut answer => Some(answer),
+                () = clock::sleep_until(until) => None,
+            };
+            match answer {
+                Some(Ok(values)) => return Ended::Answered(values),
+                Some(Err(_)) => return Ended::Lost,
+                // Answers come in order: while there are any, ours is on its way.
+                None if deadline.has_passed() || !connected.has_answered_since(sent) => return Ended::Silent,
+                None => {}
+            }
+        }
+    }
+}
+
+fn outcome(repeated: bool) -> Outcome {
+    if repeated { error::UNKNOWN } else { Outcome::NotApplied }
+}
+
+/// Whether the connection has answered within the last second, or does when asked.
+async fn is_fresh(connected: &Connected, deadline: Deadline) -> bool {
+    if connected.has_answered_since(BootInstant::now().before(FRESH)) {
+        return true;
+    }
+    let ping = redis::cmd("PING");
+    matches!(tokio::time::timeout(deadline.at.remaining(), connected.one(&ping)).await, Ok(Ok(_)))
+}

@@ -1,0 +1,113 @@
+//! State, cache, locks and events on Redis or Valkey.
+//!
+//! ```no_run
+//! use concurrency_core::{Backend, SaveOptions, TypedState};
+//! use concurrency_redis::{Redis, RedisConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> concurrency_core::Result<()> {
+//! let redis = Redis::connect(RedisConfig::new("localhost").password("secret")).await?;
+//! let stock = TypedState::<u32>::new(redis.state_store("stock")?);
+//! stock.save("apples", &7, SaveOptions::new().if_absent()).await?;
+//! redis.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//! Redis 6.2 or newer, or Valkey, as one standalone server. Options are described at [`RedisConfig`]; guarantees, rights that a
+//! login needs and the names on the server in `docs/backends/redis.md`.
+
+mod config;
+#[allow(dead_code, reason = "pushes are for the components to come")]
+mod connection;
+mod error;
+mod key;
+mod script;
+mod state;
+mod stored;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use concurrency_core::{Backend, Capabilities, Connector, Namespace, Result, StateStore};
+
+use self::{
+    config::NamespaceConfig,
+    connection::{Client, Deadline},
+};
+pub use self::{config::RedisConfig, state::RedisState};
+
+/// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
+/// one per server.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    config: Arc<RedisConfig>,
+    client: Client,
+}
+
+impl Redis {
+    /// `redis://user:password@host:port/db` and `rediss:` for TLS, with the options of [`RedisConfig`] as its parameters.
+    pub const CONNECTOR: Connector = Connector {
+        schemes: &["redis", "rediss", "valkey", "valkeys"],
+        connect: |url| {
+            Box::pin(async move { Ok(Arc::new(Self::connect(RedisConfig::from_url(url)?).await?) as Arc<dyn Backend>) })
+        },
+    };
+
+    /// Connects, asks the server what it is and how it is set up, and proves that it runs scripts.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an option out of bounds; `Unavailable` where nobody listens, and for a server that is loading or
+    /// read-only; `Timeout` for one that does not answer within `operation_timeout`; `Unauthorized` for a login that is refused
+    /// or may not run scripts or subscribe; `Incompatible` for what is not Redis or too old, a node of a cluster, and TLS on one
+    /// side only; `Exhausted` where it takes no more connections.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind.
+    pub async fn connect(config: RedisConfig) -> Result<Self> {
+        config.check()?;
+        let client = Client::open(&config, config.of("").operation_timeout).await?;
+        Ok(Self { config: Arc::new(config), client })
+    }
+
+    /// As [`Backend::state_store`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn state_store(&self, namespace: &str) -> Result<Arc<RedisState>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(RedisState::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
+    /// What every component is made of.
+    fn component(&self, namespace: &str) -> Result<(Namespace, NamespaceConfig)> {
+        self.client.check_open()?;
+        let namespace = Namespace::new(namespace)?;
+        let config = self.config.of(namespace.as_str());
+        Ok((namespace, config))
+    }
+}
+
+#[async_trait]
+impl Backend for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let config = self.config.of("");
+        let state = RedisState::capabilities_under(&config, self.client.server());
+        Capabilities { state: Some(state), cache: None, lock: None, events: None }
+    }
+
+    async fn health(&self) -> Result<()> {
+        self.client.health(Deadline::after(self.config.of("").operation_timeout)).await
+    }
+
+    async fn close(&self) {
+        self.client.close();
+    }
+
+    fn state_store(&self, namespace: &str) -> Result<Arc<dyn StateStore>> {
+        Ok(self.state_store(namespace)?)
+    }
+}

@@ -1,0 +1,81 @@
+//! What runs on the server: one script for each conditional write, so that check and write are one step.
+//!
+//! Scripts are small, get all names as keys and all values as arguments, touch at most as many keys as one batch may have, and
+//! never hand them to `unpack`, which fails beyond some thousands. They are sent by their hash; a server that does not know one
+//! (it was restarted, or somebody flushed the scripts) gets its text and keeps it.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Pipeline, cmd};
+
+/// A script and its hash.
+#[derive(Debug)]
+pub(crate) struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// A call of it by its hash, with so many keys; keys and arguments follow.
+    pub(crate) fn call(&self, keys: usize) -> Cmd {
+        let mut call = cmd("EVALSHA");
+        call.arg(&self.hash).arg(keys);
+        call
+    }
+
+    /// The same call with the text instead of the hash.
+    pub(crate) fn in_full(&self, call: &Cmd) -> Cmd {
+        let mut full = cmd("EVAL");
+        full.arg(self.text);
+        for arg in call.args_iter().skip(2) {
+            if let redis::Arg::Simple(arg) = arg {
+                full.arg(arg);
+            }
+        }
+        full
+    }
+
+    /// The calls at these places, the first of them with the text: the server knows the script when it comes to the others.
+    pub(crate) fn again(&self, calls: &Pipeline, places: &[usize]) -> Pipeline {
+        let mut again = Pipeline::with_capacity(places.len());
+        let mut calls = calls.cmd_iter().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, call)| call);
+        again.add_command(calls.next().map_or_else(Cmd::new, |first| self.in_full(first)));
+        for call in calls {
+            again.add_command(call.clone());
+        }
+        again
+    }
+}
+
+macro_rules! script {
+    ($(#[$doc:meta])* $name:ident = $($file:literal)+) => {
+        $(#[$doc])*
+        pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("script/", $file)), "\n"),+)));
+    };
+}
+
+script! {
+    /// Saves one value.
+    SAVE = "value.lua" "save.lua"
+}
+script! {
+    /// Deletes one value.
+    DELETE = "value.lua" "delete.lua"
+}
+script! {
+    /// All of several writes, or none.
+    COMMIT = "value.lua" "commit.lua"
+}
+script! {
+    /// Raises several fencing marks, or none.
+    FENCE = "value.lua" "fence.lua"
+}
+script! {
+    /// Reads the first bytes of values, and takes the dead out of the index.
+    LOOK = "value.lua" "look.lua"
+}
