@@ -260,6 +260,14 @@ impl Lines {
         }
     }
 
+    /// Wakes whoever stands first.
+    pub fn wake_first(&self, namespace: &Namespace, key: &str) {
+        let line = self.lines.get(namespace).and_then(|names| names.get(key));
+        if let Some(first) = line.and_then(|line| line.values().next()) {
+            first.waiter.ring();
+        }
+    }
+
     /// Wakes whoever waits under the owner that the name was handed to. False if nobody here does.
     pub fn ring(&self, namespace: &str, key: &str, owner: Owner) -> bool {
         // Compared as text, because a hint from the server comes as such.
