@@ -319,7 +319,7 @@ mod tests {
         let claim = Claim::new("k", MIN_LOCK_TTL).unwrap();
         let clone = claim.clone();
         assert!(clone.check_alive().is_ok() && !clone.was_sent());
-        let _ = claim.attempt();
+        drop(claim.attempt().granted(FencingToken(1)));
         assert!(clone.was_sent());
         claim.die();
         assert!(matches!(clone.check_alive(), Err(Error::LeaseLost { .. })));
