@@ -33,7 +33,7 @@ pub(crate) use self::desk::Desk;
 use self::{answer::Acquired, call::Calls, desk::Room};
 use crate::{
     config::NamespaceConfig,
-    connection::{Eviction, Server},
+    connection::{Eviction, Repeat, Server},
     error,
 };
 
@@ -75,6 +75,13 @@ impl RedisLock {
             max_ttl: Ttl::MAX,
             ttl_granularity: Duration::from_millis(1),
         }
+    }
+
+    /// How many wait in this client: for those who look for leaks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.desk.with_lines(|lines| lines.waiters().len())
     }
 
     fn calls(&self) -> Calls<'_> {
@@ -132,7 +139,8 @@ impl Queue for RedisLock {
     }
 
     async fn look(&self, claim: &Claim) -> Result<Look> {
-        Ok(self.desk.find(&self.room, &self.calls().look(claim)).await?.looks)
+        // Once: whoever looks has a deadline of its own.
+        Ok(self.desk.find(&self.room, &self.calls().look(claim), Repeat::ByCaller).await?.looks)
     }
 
     fn leaves(&self, waiter: &Arc<Waiter>) -> Option<Ended> {
@@ -174,7 +182,7 @@ impl Lock for RedisLock {
     async fn holder(&self, name: &str) -> Result<Option<Held>> {
         self.desk.check_open()?;
         check_key(name)?;
-        Ok(self.desk.find(&self.room, &self.calls().holder(name)).await?.held)
+        Ok(self.desk.find(&self.room, &self.calls().holder(name), Repeat::UntilAnswered).await?.held)
     }
 
     fn leave(&self, lease: &Lease) {

@@ -256,9 +256,8 @@ impl Desk {
     }
 
     /// What a name looks like.
-    pub(super) async fn find(&self, room: &Room, call: &Cmd) -> Result<Found> {
-        let deadline = Deadline::after(room.limit);
-        let answer = self.client.call(&script::FIND, call, Repeat::UntilAnswered, deadline).await;
+    pub(super) async fn find(&self, room: &Room, call: &Cmd, repeat: Repeat) -> Result<Found> {
+        let answer = self.client.call(&script::FIND, call, repeat, Deadline::after(room.limit)).await;
         Found::read(&answer.map_err(error::without_effect)?.value)
     }
 
