@@ -9,8 +9,9 @@
 //!   granted the name puts the next one of its line into the queue in the same step. So with contention an acquisition is one
 //!   request, and a release is another.
 //! - *Hand-over.* A release grants to the first live client in the same step, for a short time, and tells that client alone: in the
-//!   release's own answer where it is the same one, and at its inbox otherwise. Whoever waits there extends the lease by asking
-//!   again, and its local deadline counts from that request. A push that is lost costs a refresh.
+//!   release's own answer where it is the same one, and at its inbox otherwise; a client that does not listen at that moment is
+//!   passed by and keeps its place. Whoever waits there extends the lease by asking again, and its local deadline counts from that
+//!   request. A push that is lost costs a refresh.
 //! - *Dropped futures.* A waiter leaves its line at once and sends a request after all that it sent before, which gives back what
 //!   those took: its place is stored with what they were granted, so that even a lost answer leaves nothing taken. Where a
 //!   hand-over finds nobody, because it crossed that request, the client passes it on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use concurrency_core::{Error, FencingToken, Held, Owner, Released, Result, desk::Look};
 use redis::Value;
 
+use super::call::Place;
 use crate::{error, stored};
 
 /// What came of asking for a name.
@@ -64,32 +65,48 @@ impl Found {
     }
 }
 
-/// What a release found, and the owner of a waiter of this client that the name was handed to.
+/// A waiter that the name was handed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handed {
+    pub(super) owner: Owner,
+    pub(super) place: Place,
+}
+
+impl Handed {
+    /// From the first 32 bytes; and those behind them.
+    pub(super) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (owner, rest) = bytes.split_first_chunk()?;
+        let (place, rest) = rest.split_first_chunk()?;
+        Some((Self { owner: Owner::from_bytes(*owner), place: *place }, rest))
+    }
+}
+
+/// What a release found, and a waiter of this client that the name was handed to.
 ///
 /// # Errors
 /// What the script refused.
-pub(super) fn released(value: &Value) -> Result<(Released, Option<Owner>)> {
+pub(super) fn released(value: &Value) -> Result<(Released, Option<Handed>)> {
     match items(value)? {
-        [Value::BulkString(found), handed @ Value::BulkString(_)] => {
+        [Value::BulkString(found), Value::BulkString(to)] => {
             let released = match &found[..] {
                 b"o" => Released::Ours,
                 b"n" => Released::NotHeld,
                 b"h" => Released::HeldByOther,
                 _ => return Err(error::not_understood()),
             };
-            Ok((released, owner(handed)?))
+            Ok((released, handed(to)?))
         }
         refusal => Err(refused(refusal)),
     }
 }
 
-/// The owner of a waiter of this client that the name was handed to by one who left, and how long the name is held otherwise.
+/// A waiter of this client that the name was handed to by one who left, and how long the name is held otherwise.
 ///
 /// # Errors
 /// What the script refused.
-pub(super) fn left(value: &Value) -> Result<(Option<Owner>, Duration)> {
+pub(super) fn left(value: &Value) -> Result<(Option<Handed>, Duration)> {
     match items(value)? {
-        [handed @ Value::BulkString(_), Value::Int(held_for)] => Ok((owner(handed)?, duration(*held_for))),
+        [Value::BulkString(to), Value::Int(held_for)] => Ok((handed(to)?, duration(*held_for))),
         refusal => Err(refused(refusal)),
     }
 }
@@ -123,13 +140,10 @@ fn refused(refusal: &[Value]) -> Error {
     }
 }
 
-fn owner(value: &Value) -> Result<Option<Owner>> {
-    match value {
-        Value::BulkString(bytes) if bytes.is_empty() => Ok(None),
-        Value::BulkString(bytes) => match bytes[..].try_into() {
-            Ok(bytes) => Ok(Some(Owner::from_bytes(bytes))),
-            Err(_) => Err(error::not_understood()),
-        },
+fn handed(bytes: &[u8]) -> Result<Option<Handed>> {
+    match Handed::read(bytes) {
+        Some((handed, [])) => Ok(Some(handed)),
+        None if bytes.is_empty() => Ok(None),
         _ => Err(error::not_understood()),
     }
 }

@@ -22,6 +22,7 @@ use concurrency_core::{
 };
 use redis::Cmd;
 
+use super::answer::Handed;
 use crate::{key::LockKeys, script};
 
 /// What tells one wait, or one attempt, from all others.
@@ -90,7 +91,7 @@ impl Calls<'_> {
     /// Gives back what the waiter was handed or granted; `next` has its place.
     pub(super) fn leave(&self, waiter: &Waiter, next: Option<&Waiter>) -> Cmd {
         let mut call = self.call(&script::LEAVE, waiter.key());
-        call.arg(self.inbox).arg(&waiter.claim().owner().to_bytes()[..]).arg(&self.place(waiter)[..]);
+        call.arg(self.inbox).arg(&waiter.claim().owner().to_bytes()[..]).arg(&self.place(waiter)[..]).arg("w");
         if let Some(next) = next {
             self.stands(&mut call, next);
         }
@@ -98,9 +99,9 @@ impl Calls<'_> {
     }
 
     /// Gives back what was handed to somebody who is not here.
-    pub(super) fn pass_on(&self, key: &str, owner: Owner) -> Cmd {
+    pub(super) fn pass_on(&self, key: &str, Handed { owner, place }: Handed) -> Cmd {
         let mut call = self.call(&script::LEAVE, key);
-        call.arg(self.inbox).arg(&owner.to_bytes()[..]).arg("");
+        call.arg(self.inbox).arg(&owner.to_bytes()[..]).arg(&place[..]).arg("h");
         call
     }
 

@@ -241,7 +241,9 @@ impl Desk {
         let (released, handed) = answer::released(&answer.value)?;
         first.heard = !answer.repeated;
         self.state().granted.forget(claim.owner(), token);
-        self.hands(room, key, handed);
+        if let Some(handed) = handed {
+            self.hands(namespace.as_str(), key, handed);
+        }
         // The copy before may have been ours: the caller counts that, and asks again.
         if answer.repeated && released != Released::Ours {
             return Err(error::unavailable(error::SETTLED));

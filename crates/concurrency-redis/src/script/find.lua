@@ -5,7 +5,7 @@ local token, left, held_by = holder()
 if refusal then return refusal end
 local looks = left and (held_by == ARGV[1] and 'o' or 't') or 'f'
 if looks == 'f' and ARGV[2] then
-  local before = first()
+  local before = standing(0)
   if before and before ~= ARGV[2] then looks = 't' end
 end
 return { token, left or 0, looks }

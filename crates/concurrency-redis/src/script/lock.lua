@@ -31,20 +31,20 @@ local function ours(bytes, length)
   refusal = mark == 193 and format and format > 1 and { NEWER, format } or { FOREIGN }
 end
 
--- The last token of the name. Then, where it is held: milliseconds left, owner, place, whether it was handed and not taken up.
+-- The last token of the name. Then, where it is held: milliseconds left, owner, owner and place, whether it was handed and not
+-- taken up.
 local function holder()
   local bytes = redis.call('GET', RECORD)
   if not bytes or not ours(bytes, 43) then return 0 end
   local token = struct.unpack('>I8', bytes, 3)
   local left = redis.call('PTTL', RECORD) - BEYOND
   if left <= 0 then return token end
-  return token, left, bytes:sub(12, 27), bytes:sub(28, 43), bytes:sub(11, 11) == HANDED
+  return token, left, bytes:sub(12, 27), bytes:sub(12), bytes:sub(11, 11) == HANDED
 end
 
 -- One millisecond more, because the server's clock is as coarse as that: no lease ends early.
-local function put(token, ttl, state, owner, by)
-  local bytes = HEAD .. struct.pack('>I8', token) .. state .. owner .. by
-  redis.call('SET', RECORD, bytes, 'PX', ttl + 1 + BEYOND)
+local function put(token, ttl, state, who)
+  redis.call('SET', RECORD, HEAD .. struct.pack('>I8', token) .. state .. who, 'PX', ttl + 1 + BEYOND)
 end
 
 -- Never shortens.
@@ -53,14 +53,14 @@ local function extend(left, ttl)
 end
 
 -- A token above the last one, and above those of a record that was lost. Nothing, and a refusal, where there is none left.
-local function grant(last, ttl, state, owner, by)
+local function grant(last, ttl, state, who)
   -- A clock that is wrong by centuries gives no tokens.
   local token = math.max(last + 1, micros() < 4503599627370496 and micros() or 1)
   if token > 9007199254740991 then
     refusal = { EXHAUSTED }
     return
   end
-  put(token, ttl, state, owner, by)
+  put(token, ttl, state, who)
   return token
 end
 
@@ -80,10 +80,11 @@ local function step_out(inbox)
   redis.call('HDEL', PLACES, inbox)
 end
 
--- The client that stands first, its place, and until when that counts. What does not count any more is removed on the way.
-local function first()
+-- The client that stands first, or behind so many others; its place, and until when that counts. What does not count any more
+-- is removed on the way.
+local function standing(behind)
   while true do
-    local inbox = redis.call('ZRANGE', QUEUE, 0, 0)[1]
+    local inbox = redis.call('ZRANGE', QUEUE, behind, behind)[1]
     if not inbox then return end
     local place = redis.call('HGET', PLACES, inbox)
     local till = counts(place)
@@ -107,15 +108,26 @@ local function stand(inbox, from, last)
   redis.call('PEXPIRE', PLACES, QUEUED)
 end
 
--- The free name goes to the client that stands first, for a short time. That one is told: by the answer where it is `me`, which
--- is answered the owner.
+-- Whether somebody was told: the client listens. A push that cannot be sent is as one that is lost.
+local function told(inbox, who)
+  local listeners = redis.pcall('PUBLISH', inbox, 'l' .. who .. RECORD)
+  return type(listeners) == 'number' and listeners > 0
+end
+
+-- The free name goes to the first client that can be told, for a short time: a client that is gone listens no more, and one whose
+-- connection was cut keeps its place. `inbox` and `place` are those of the first; `me` is told by the answer, which is owner and
+-- place then.
 local function hand_over(last, inbox, place, me)
-  if not inbox then return '' end
-  local ttl, owner, by = struct.unpack('>I8', place, 11), place:sub(19, 34), place:sub(35, 50)
-  if not grant(last, math.min(ttl, HAND_OVER), HANDED, owner, by) then return '' end
-  step_out(inbox)
-  if inbox == me then return owner end
-  -- A push that cannot be sent is as one that is lost: the waiter looks by itself.
-  redis.pcall('PUBLISH', inbox, 'l' .. owner .. by .. RECORD)
+  local behind = 0
+  while inbox do
+    local ttl, who = struct.unpack('>I8', place, 11), place:sub(19)
+    if inbox == me or told(inbox, who) then
+      if not grant(last, math.min(ttl, HAND_OVER), HANDED, who) then return '' end
+      step_out(inbox)
+      return inbox == me and who or ''
+    end
+    behind = behind + 1
+    inbox, place = standing(behind)
+  end
   return ''
 end

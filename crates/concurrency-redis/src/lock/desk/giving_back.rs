@@ -7,7 +7,7 @@ use std::{
 };
 
 use concurrency_core::{
-    Claim, Namespace, Owner,
+    Claim, Namespace,
     clock::BootInstant,
     desk::{Ended, Waiter},
 };
@@ -18,7 +18,7 @@ use super::{Desk, Room};
 use crate::{
     connection::{Deadline, Push, Repeat},
     key,
-    lock::answer,
+    lock::answer::{self, Handed},
     script,
 };
 
@@ -70,7 +70,9 @@ impl Desk {
         let call = self.calls(room).leave(waiter, next.as_ref().map(|(next, _)| &**next));
         let Some((handed, held_for)) = self.send_leave(&call, room.limit).await else { return };
         first.heard = true;
-        self.hands(room, key, handed);
+        if let Some(handed) = handed {
+            self.hands(room.namespace.as_str(), key, handed);
+        }
         if let Some((next, looks_at)) = next
             && !held_for.is_zero()
             && BootInstant::now().after(held_for) < looks_at
@@ -79,35 +81,35 @@ impl Desk {
         }
     }
 
-    async fn send_leave(&self, call: &Cmd, limit: Duration) -> Option<(Option<Owner>, Duration)> {
+    async fn send_leave(&self, call: &Cmd, limit: Duration) -> Option<(Option<Handed>, Duration)> {
         let answer = self.client.call(&script::LEAVE, call, Repeat::UntilAnswered, Deadline::after(limit)).await;
         let answer = answer.and_then(|answer| answer::left(&answer.value));
         answer.inspect_err(|error| tracing::debug!(%error, "a waiter's place lapses")).ok()
     }
 
     /// Gives back what somebody was handed who is not here any more.
-    fn pass_on(self: &Arc<Self>, namespace: &str, key: &str, owner: Owner) {
+    fn pass_on(self: &Arc<Self>, namespace: &str, key: &str, handed: Handed) {
         let Ok(under_way) = self.begin() else { return };
         let Ok(namespace) = Namespace::new(namespace) else { return };
         let room = Room::new(self, namespace, self.limit);
         let (desk, key) = (Arc::clone(self), Box::<str>::from(key));
         drop(self.post(under_way, async move {
-            let call = desk.calls(&room).pass_on(&key, owner);
+            let call = desk.calls(&room).pass_on(&key, handed);
             let mut first = WakesFirst { desk: &desk, namespace: &room.namespace, key: &key, heard: false };
             if let Some((handed, _)) = desk.send_leave(&call, room.limit).await {
                 first.heard = true;
-                drop(first);
-                desk.hands(&room, &key, handed);
+                if let Some(handed) = handed {
+                    desk.hands(room.namespace.as_str(), &key, handed);
+                }
             }
         }));
     }
 
     /// The name was handed to a waiter of this client.
-    pub(super) fn hands(self: &Arc<Self>, room: &Room, key: &str, handed: Option<Owner>) {
-        let Some(owner) = handed else { return };
-        let is_here = self.state().lines.ring(room.namespace.as_str(), key, owner);
+    pub(super) fn hands(self: &Arc<Self>, namespace: &str, key: &str, handed: Handed) {
+        let is_here = self.state().lines.ring(namespace, key, handed.owner);
         if !is_here {
-            self.pass_on(room.namespace.as_str(), key, owner);
+            self.pass_on(namespace, key, handed);
         }
     }
 
@@ -117,14 +119,10 @@ impl Desk {
         let Push::Message(message) = push else {
             return desk.state().lines.ring_all();
         };
-        let Some((owner, rest)) = message.split_first_chunk::<16>() else { return };
-        let Some((namespace, key)) = rest.get(16..).and_then(|record| key::lock_of(&desk.prefix, record)) else {
-            return;
-        };
-        let owner = Owner::from_bytes(*owner);
-        let is_here = desk.state().lines.ring(namespace, key, owner);
-        if !is_here {
-            desk.pass_on(namespace, key, owner);
+        if let Some((handed, record)) = Handed::read(message)
+            && let Some((namespace, key)) = key::lock_of(&desk.prefix, record)
+        {
+            desk.hands(namespace, key, handed);
         }
     }
 
