@@ -48,6 +48,9 @@ pub struct RedisConfig {
     /// How long a fencing mark outlives the last fenced write of its key. 24 hours by default.
     #[serde(with = "config::optional_duration")]
     pub fence_retention: Option<Duration>,
+    /// Give out locks although the server may drop live ones, because its `maxmemory-policy` is not `noeviction` or cannot be
+    /// read. False by default: they are refused then.
+    pub allow_eviction: Option<bool>,
     /// Options that differ for a namespace.
     pub namespaces: BTreeMap<String, RedisConfig>,
 }
@@ -55,13 +58,14 @@ pub struct RedisConfig {
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, .. } = self;
-        let Self { operation_timeout, max_value, fence_retention, namespaces, .. } = self;
+        let Self { operation_timeout, max_value, fence_retention, allow_eviction, namespaces, .. } = self;
         let password = password.as_ref().map(|_| "***");
         let mut debug = f.debug_struct("RedisConfig");
         debug.field("host", host).field("port", port).field("db", db).field("user", user).field("password", &password);
         debug.field("tls", tls).field("tls_ca_file", tls_ca_file).field("key_prefix", key_prefix);
         debug.field("operation_timeout", operation_timeout).field("max_value", max_value);
-        debug.field("fence_retention", fence_retention).field("namespaces", namespaces).finish()
+        debug.field("fence_retention", fence_retention).field("allow_eviction", allow_eviction);
+        debug.field("namespaces", namespaces).finish()
     }
 }
 
@@ -74,6 +78,8 @@ pub(crate) struct NamespaceConfig {
     pub(crate) max_value: usize,
     /// How long a fencing mark outlives the last fenced write of its key.
     pub(crate) fence_retention: Ttl,
+    /// Whether locks may be given out on a server that may drop them.
+    pub(crate) allow_eviction: bool,
 }
 
 impl RedisConfig {
@@ -156,6 +162,13 @@ impl RedisConfig {
     #[must_use]
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
+        self
+    }
+
+    /// Whether to give out locks on a server that may drop live ones.
+    #[must_use]
+    pub fn allow_eviction(mut self, allow: bool) -> Self {
+        self.allow_eviction = Some(allow);
         self
     }
 
@@ -258,6 +271,7 @@ impl RedisConfig {
             operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
             max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
             fence_retention: Ttl::new(retention).expect("checked"),
+            allow_eviction: own.allow_eviction.or(self.allow_eviction).unwrap_or(false),
         }
     }
 }
@@ -269,6 +283,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "rediss://me:p%40ss@[::1]:7000/3?operation_timeout=2s&max_value=10&fence_retention=1h&key_prefix=app:1\
+            &allow_eviction=true\
             &tls_ca_file=/ca.pem";
         let config = RedisConfig::new("::1")
             .port(7000)
@@ -280,7 +295,8 @@ mod tests {
             .key_prefix("app:1")
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
-            .fence_retention(Duration::from_secs(3600));
+            .fence_retention(Duration::from_secs(3600))
+            .allow_eviction(true);
         assert_eq!(RedisConfig::from_url(url).unwrap(), config);
         for url in ["redis://h", "valkey://h", "redis://h/"] {
             assert_eq!(RedisConfig::from_url(url).unwrap(), RedisConfig::new("h"), "{url}");

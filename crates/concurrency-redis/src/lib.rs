@@ -21,6 +21,7 @@ mod config;
 mod connection;
 mod error;
 mod key;
+mod lock;
 mod script;
 mod state;
 mod stored;
@@ -28,13 +29,14 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Capabilities, Connector, Namespace, Result, StateStore};
+use concurrency_core::{Backend, Capabilities, Connector, Lock, Namespace, Result, StateStore};
 
 use self::{
     config::NamespaceConfig,
     connection::{Client, Deadline},
+    lock::Desk,
 };
-pub use self::{config::RedisConfig, state::RedisState};
+pub use self::{config::RedisConfig, lock::RedisLock, state::RedisState};
 
 /// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
 /// one per server.
@@ -42,6 +44,7 @@ pub use self::{config::RedisConfig, state::RedisState};
 pub struct Redis {
     config: Arc<RedisConfig>,
     client: Client,
+    locks: Arc<Desk>,
 }
 
 impl Redis {
@@ -65,8 +68,10 @@ impl Redis {
     /// Dropping the future leaves nothing behind.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         config.check()?;
-        let client = Client::open(&config, config.of("").operation_timeout).await?;
-        Ok(Self { config: Arc::new(config), client })
+        let limit = config.of("").operation_timeout;
+        let client = Client::open(&config, limit).await?;
+        let locks = Desk::new(client.clone(), config.prefix(), limit);
+        Ok(Self { config: Arc::new(config), client, locks })
     }
 
     /// As [`Backend::state_store`], the type itself.
@@ -76,6 +81,16 @@ impl Redis {
     pub fn state_store(&self, namespace: &str) -> Result<Arc<RedisState>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(RedisState::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
+    /// As [`Backend::lock`], the type itself.
+    ///
+    /// # Errors
+    /// As there; `Incompatible` where the server's `maxmemory-policy` lets it drop live locks, or cannot be read, unless
+    /// `allow_eviction` is set.
+    pub fn lock(&self, namespace: &str) -> Result<Arc<RedisLock>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(RedisLock::new(Arc::clone(&self.locks), namespace, &config)?))
     }
 
     /// What every component is made of.
@@ -96,7 +111,8 @@ impl Backend for Redis {
     fn capabilities(&self) -> Capabilities {
         let config = self.config.of("");
         let state = RedisState::capabilities_under(&config, self.client.server());
-        Capabilities { state: Some(state), cache: None, lock: None, events: None }
+        let lock = RedisLock::capabilities_on(self.client.server());
+        Capabilities { state: Some(state), cache: None, lock: Some(lock), events: None }
     }
 
     async fn health(&self) -> Result<()> {
@@ -104,10 +120,15 @@ impl Backend for Redis {
     }
 
     async fn close(&self) {
+        self.locks.close(self.config.of("").operation_timeout).await;
         self.client.close();
     }
 
     fn state_store(&self, namespace: &str) -> Result<Arc<dyn StateStore>> {
         Ok(self.state_store(namespace)?)
+    }
+
+    fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {
+        Ok(self.lock(namespace)?)
     }
 }

@@ -30,3 +30,4 @@ macro_rules! harness {
 }
 
 concurrency_conformance::state_store!(harness!());
+concurrency_conformance::lock!(harness!());
