@@ -51,20 +51,39 @@ pub struct RedisConfig {
     /// Give out locks although the server may drop live ones, because its `maxmemory-policy` is not `noeviction` or cannot be
     /// read. False by default: they are refused then.
     pub allow_eviction: Option<bool>,
+    /// The TTL of entries set with `Expiry::Default`. By default they go only by eviction.
+    #[serde(with = "config::optional_duration")]
+    pub cache_default_ttl: Option<Duration>,
+    /// How a cache is cleared: `scan` by default. All processes must have the same: entries of one way are not seen in the other.
+    pub cache_clear: Option<CacheClear>,
     /// Options that differ for a namespace.
     pub namespaces: BTreeMap<String, RedisConfig>,
+}
+
+/// How a cache is cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheClear {
+    /// By looking through all names of the database and removing the entries: reads are plain, a clear takes about a second for
+    /// a million names, and has to end within `operation_timeout`.
+    #[default]
+    Scan,
+    /// By a token that every entry has a copy of: a clear is one small write however much there is, reads compare it.
+    Generation,
 }
 
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, .. } = self;
-        let Self { operation_timeout, max_value, fence_retention, allow_eviction, namespaces, .. } = self;
+        let Self { operation_timeout, max_value, fence_retention, allow_eviction, .. } = self;
+        let Self { cache_default_ttl, cache_clear, namespaces, .. } = self;
         let password = password.as_ref().map(|_| "***");
         let mut debug = f.debug_struct("RedisConfig");
         debug.field("host", host).field("port", port).field("db", db).field("user", user).field("password", &password);
         debug.field("tls", tls).field("tls_ca_file", tls_ca_file).field("key_prefix", key_prefix);
         debug.field("operation_timeout", operation_timeout).field("max_value", max_value);
         debug.field("fence_retention", fence_retention).field("allow_eviction", allow_eviction);
+        debug.field("cache_default_ttl", cache_default_ttl).field("cache_clear", cache_clear);
         debug.field("namespaces", namespaces).finish()
     }
 }
@@ -80,6 +99,10 @@ pub(crate) struct NamespaceConfig {
     pub(crate) fence_retention: Ttl,
     /// Whether locks may be given out on a server that may drop them.
     pub(crate) allow_eviction: bool,
+    /// The TTL of entries set with `Expiry::Default`.
+    pub(crate) cache_default_ttl: Option<Ttl>,
+    /// How a cache is cleared.
+    pub(crate) cache_clear: CacheClear,
 }
 
 impl RedisConfig {
@@ -172,6 +195,20 @@ impl RedisConfig {
         self
     }
 
+    /// The TTL of entries set with `Expiry::Default`.
+    #[must_use]
+    pub fn cache_default_ttl(mut self, ttl: Duration) -> Self {
+        self.cache_default_ttl = Some(ttl);
+        self
+    }
+
+    /// How a cache is cleared.
+    #[must_use]
+    pub fn cache_clear(mut self, how: CacheClear) -> Self {
+        self.cache_clear = Some(how);
+        self
+    }
+
     /// Other options for one namespace; what they leave out is as for all.
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>, options: Self) -> Self {
@@ -255,6 +292,7 @@ impl RedisConfig {
             return Err(Error::invalid("max_value", "1 byte to 256 MiB"));
         }
         self.fence_retention.map(Ttl::new).transpose()?;
+        self.cache_default_ttl.map(Ttl::new).transpose()?;
         Ok(())
     }
 
@@ -267,11 +305,14 @@ impl RedisConfig {
     pub(crate) fn of(&self, namespace: &str) -> NamespaceConfig {
         let own = self.namespaces.get(namespace).unwrap_or(self);
         let retention = own.fence_retention.or(self.fence_retention).unwrap_or(Duration::from_secs(86_400));
+        let default_ttl = own.cache_default_ttl.or(self.cache_default_ttl);
         NamespaceConfig {
             operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
             max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
             fence_retention: Ttl::new(retention).expect("checked"),
             allow_eviction: own.allow_eviction.or(self.allow_eviction).unwrap_or(false),
+            cache_default_ttl: default_ttl.map(|ttl| Ttl::new(ttl).expect("checked")),
+            cache_clear: own.cache_clear.or(self.cache_clear).unwrap_or_default(),
         }
     }
 }
@@ -283,8 +324,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "rediss://me:p%40ss@[::1]:7000/3?operation_timeout=2s&max_value=10&fence_retention=1h&key_prefix=app:1\
-            &allow_eviction=true\
-            &tls_ca_file=/ca.pem";
+            &allow_eviction=true&tls_ca_file=/ca.pem&cache_default_ttl=90s&cache_clear=generation";
         let config = RedisConfig::new("::1")
             .port(7000)
             .db(3)
@@ -296,7 +336,9 @@ mod tests {
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
             .fence_retention(Duration::from_secs(3600))
-            .allow_eviction(true);
+            .allow_eviction(true)
+            .cache_default_ttl(Duration::from_secs(90))
+            .cache_clear(CacheClear::Generation);
         assert_eq!(RedisConfig::from_url(url).unwrap(), config);
         for url in ["redis://h", "valkey://h", "redis://h/"] {
             assert_eq!(RedisConfig::from_url(url).unwrap(), RedisConfig::new("h"), "{url}");
@@ -328,6 +370,8 @@ mod tests {
             "redis://h?max_value=0",
             "redis://h?max_value=268435457",
             "redis://h?fence_retention=0s",
+            "redis://h?cache_default_ttl=0s",
+            "redis://h?cache_clear=secret",
             "redis://h?key_prefix=",
             "redis://h?key_prefix=a%7B",
         ] {

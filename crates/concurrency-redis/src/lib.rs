@@ -16,8 +16,8 @@
 //! Redis 6.2 or newer, or Valkey, as one standalone server. Options are described at [`RedisConfig`]; guarantees, rights that a
 //! login needs and the names on the server in `docs/backends/redis.md`.
 
+mod cache;
 mod config;
-#[allow(dead_code, reason = "pushes are for the components to come")]
 mod connection;
 mod error;
 mod key;
@@ -29,14 +29,19 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Capabilities, Connector, Lock, Namespace, Result, StateStore};
+use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Lock, Namespace, Result, StateStore};
 
+pub use self::{
+    cache::RedisCache,
+    config::{CacheClear, RedisConfig},
+    lock::RedisLock,
+    state::RedisState,
+};
 use self::{
     config::NamespaceConfig,
     connection::{Client, Deadline},
     lock::Desk,
 };
-pub use self::{config::RedisConfig, lock::RedisLock, state::RedisState};
 
 /// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
 /// one per server.
@@ -45,6 +50,8 @@ pub struct Redis {
     config: Arc<RedisConfig>,
     client: Client,
     locks: Arc<Desk>,
+    /// Ring where a reservation ends that somebody of this client waits for.
+    bells: Arc<Bells>,
 }
 
 impl Redis {
@@ -71,7 +78,8 @@ impl Redis {
         let limit = config.of("").operation_timeout;
         let client = Client::open(&config, limit).await?;
         let locks = Desk::new(client.clone(), config.prefix(), limit);
-        Ok(Self { config: Arc::new(config), client, locks })
+        let bells = cache::bells(&client);
+        Ok(Self { config: Arc::new(config), client, locks, bells })
     }
 
     /// As [`Backend::state_store`], the type itself.
@@ -93,6 +101,16 @@ impl Redis {
         Ok(Arc::new(RedisLock::new(Arc::clone(&self.locks), namespace, &config)?))
     }
 
+    /// As [`Backend::cache`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cache(&self, namespace: &str) -> Result<Arc<RedisCache>> {
+        let (namespace, config) = self.component(namespace)?;
+        let (client, bells) = (self.client.clone(), Arc::clone(&self.bells));
+        Ok(Arc::new(RedisCache::new(client, bells, self.config.prefix(), &namespace, config)))
+    }
+
     /// What every component is made of.
     fn component(&self, namespace: &str) -> Result<(Namespace, NamespaceConfig)> {
         self.client.check_open()?;
@@ -110,9 +128,13 @@ impl Backend for Redis {
 
     fn capabilities(&self) -> Capabilities {
         let config = self.config.of("");
-        let state = RedisState::capabilities_under(&config, self.client.server());
-        let lock = RedisLock::capabilities_on(self.client.server());
-        Capabilities { state: Some(state), cache: None, lock: Some(lock), events: None }
+        let server = self.client.server();
+        Capabilities {
+            state: Some(RedisState::capabilities_under(&config, server)),
+            cache: Some(RedisCache::capabilities_under(&config, server)),
+            lock: Some(RedisLock::capabilities_on(server)),
+            events: None,
+        }
     }
 
     async fn health(&self) -> Result<()> {
@@ -126,6 +148,10 @@ impl Backend for Redis {
 
     fn state_store(&self, namespace: &str) -> Result<Arc<dyn StateStore>> {
         Ok(self.state_store(namespace)?)
+    }
+
+    fn cache(&self, namespace: &str) -> Result<Arc<dyn Cache>> {
+        Ok(self.cache(namespace)?)
     }
 
     fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {

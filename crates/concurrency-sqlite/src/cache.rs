@@ -9,7 +9,6 @@
 //! - *Durability.* Writes are not synchronised: a process that dies loses nothing that was acknowledged, a loss of power may take
 //!   back the last writes, removals and clears.
 
-mod bells;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,13 +17,12 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Result, Survives, Ticket, Ttl,
+    Bells, Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Result, Survives, Ticket, Ttl,
     check_distinct_keys, check_key, check_keys, check_set_batch, check_size,
     clock::{self, BootInstant},
     random,
 };
 
-pub(crate) use self::bells::Bells;
 use self::table::{ANY, Found, Table, Token};
 use crate::{
     config::NamespaceConfig,
@@ -88,7 +86,7 @@ impl SqliteCache {
     }
 
     fn ring(&self, key: &str) {
-        self.bells.ring(self.space.namespace(), key);
+        self.bells.ring((self.space.namespace(), key));
     }
 
     /// What stands under the key, with a value of at most so many bytes: read at once if it is small, and by a reader if not.
@@ -240,7 +238,7 @@ impl Cache for SqliteCache {
         self.space.check_open()?;
         check_key(key)?;
         let mut commits = self.space.commits();
-        let bell = self.bells.of(self.space.namespace(), key);
+        let bell = self.bells.of((self.space.namespace(), key));
         let (mut first, until) = (None, BootInstant::now().after(LONGEST_WAIT));
         loop {
             let rung = bell.notified();

@@ -37,18 +37,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Backend, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
+    Backend, Bells, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
 };
 pub use rusqlite;
 use tokio::sync::Notify;
 
-use self::{
-    cache::Bells,
-    config::NamespaceConfig,
-    connection::{Database, Kind},
-    lock::Desk,
-    space::Space,
-};
 pub use self::{
     cache::SqliteCache,
     config::SqliteConfig,
@@ -57,6 +50,12 @@ pub use self::{
     lock::SqliteLock,
     state::{SqliteState, SqliteStateTransaction},
     transaction::SqliteTransaction,
+};
+use self::{
+    config::NamespaceConfig,
+    connection::{Database, Kind},
+    lock::Desk,
+    space::Space,
 };
 
 /// One client of one SQLite file: a writing thread, `reader_threads` reading ones, and at most seven connections more than those,

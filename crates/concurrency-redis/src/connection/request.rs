@@ -38,6 +38,8 @@ pub(crate) enum Repeat {
     UntilAnswered,
     /// It does no harm, but it is the caller who repeats it: each copy has a meaning of its own.
     ByCaller,
+    /// Another one follows, made by who has sent this: only this copy is sent once.
+    Anew,
 }
 
 /// What the server said.
@@ -68,7 +70,7 @@ impl Request<'_> {
         loop {
             let connecting = match repeat {
                 Repeat::ByCaller => Deadline { at: deadline.at.min(BootInstant::now().after(CONNECTING)), ..deadline },
-                Repeat::Never | Repeat::UntilAnswered => deadline,
+                Repeat::Never | Repeat::UntilAnswered | Repeat::Anew => deadline,
             };
             let connected = match link.connected(connecting).await {
                 Ok(connected) => connected,
@@ -148,7 +150,7 @@ impl Request<'_> {
         tokio::pin!(answer);
         let slice = match repeat {
             Repeat::Never => deadline.limit,
-            Repeat::UntilAnswered | Repeat::ByCaller => deadline.limit / PATIENCE,
+            Repeat::UntilAnswered | Repeat::ByCaller | Repeat::Anew => deadline.limit / PATIENCE,
         };
         loop {
             let until = deadline.at.min(BootInstant::now().after(slice));
