@@ -6,6 +6,11 @@ use concurrency_conformance::{Component, Harness, peers::Crew};
 use concurrency_core::{Backend, Boxed, Error, Memory, Result};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
 
+use crate::parallel::processors;
+
+/// So many cases of a backend that lives by real time are run at once: more of them keep each other from their times.
+const REAL_AT_ONCE: usize = 4;
+
 /// A backend under test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
@@ -90,6 +95,13 @@ impl Target {
     #[must_use]
     pub(crate) fn join(&self, folder: &Path) -> Option<Connect> {
         self.join.map(|join| join(folder))
+    }
+
+    /// How many cases are run at once.
+    #[must_use]
+    pub(crate) fn at_once(&self) -> usize {
+        // By real time they wait most of the time, for time to pass and for disks.
+        if self.is_virtual { processors() } else { REAL_AT_ONCE }
     }
 
     /// A harness over a fresh server.

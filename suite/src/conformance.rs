@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         }
     };
     let mut lines = Vec::new();
-    for target in targets {
+    for &target in &targets {
         let recording = Recording { target, histories: histories.clone(), crew: crew.clone() };
         let end = options.lasts.map(|lasts| BootInstant::now().after(lasts));
         let rounds = options.rounds.unwrap_or(if end.is_some() { u64::MAX } else { 1 });
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         eprintln!("error: {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    for target in backends::ALL {
+    for target in targets {
         println!("{}: {}", target.name, sum(lines.iter().filter(|line| line.backend == target.name)));
     }
     let count = |verdict: &str| lines.iter().filter(|line| line.verdict == verdict).count();
@@ -157,7 +157,9 @@ fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<L
         options.wants(case.level) && path.contains(&options.case)
     };
     let target = recording.target;
-    kinds::run(recording, seed, &wanted, &mut |case, verdict| {
+    // A crew takes part in one case at a time.
+    let at_once = if recording.crew.is_some() { 1 } else { recording.target.at_once() };
+    kinds::run(recording, seed, at_once, &wanted, &mut |case, verdict| {
         let (verdict, why) = match verdict {
             Verdict::Passed => {
                 if let Some(crew) = &recording.crew {

@@ -1,18 +1,16 @@
 //! The suite's own test: every wrong backend must be caught by a case that names the sentence it breaks, with every seed,
 //! while the true backend passes with the same seeds.
 
-use std::{
-    process::ExitCode,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::process::ExitCode;
 
 use concurrency_conformance::Verdict;
 use mutants::Mutant;
 
-use crate::{backends, kinds, options::Options};
+use crate::{
+    backends, kinds,
+    options::Options,
+    parallel::{in_order, processors},
+};
 
 /// How a mutant fared: in how many seeds it was caught, and by which case first.
 struct Fate {
@@ -88,7 +86,7 @@ fn catches(mutant: Mutant, seed: u64, options: &Options, only: Option<&str>) -> 
         }
         let this =
             |listed: &kinds::Listed| (listed.kind, listed.group, listed.name) == (case.kind, case.group, case.name);
-        kinds::run(&mutant, seed, &this, &mut |_, verdict| {
+        kinds::run(&mutant, seed, 1, &this, &mut |_, verdict| {
             if matches!(verdict, Verdict::Failed(_)) {
                 found = Some(path.clone());
             }
@@ -103,7 +101,7 @@ fn catches(mutant: Mutant, seed: u64, options: &Options, only: Option<&str>) -> 
 /// What the true backend fails in, with this seed.
 fn passes(seed: u64, options: &Options) -> Option<String> {
     let mut failure = None;
-    kinds::run(&backends::ALL[0], seed, &|case| options.wants(case.level), &mut |case, verdict| {
+    kinds::run(&backends::ALL[0], seed, 1, &|case| options.wants(case.level), &mut |case, verdict| {
         if let Verdict::Failed(why) = verdict {
             failure.get_or_insert(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
         }
@@ -111,19 +109,9 @@ fn passes(seed: u64, options: &Options) -> Option<String> {
     failure
 }
 
-/// As many at once as there are processors; the results in no particular order.
+/// As many at once as there are processors.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut results = Vec::with_capacity(items.len());
+    in_order(items, processors(), work, |_, result| results.push(result));
+    results
 }
