@@ -9,6 +9,11 @@ use concurrency_sqlite::{Sqlite, SqliteConfig};
 use servers::{Kind, Server, Setup, Unavailable, Via};
 use tempfile::TempDir;
 
+use crate::parallel::processors;
+
+/// So many cases of a backend that lives by real time are run at once: more of them keep each other from their times.
+const REAL_AT_ONCE: usize = 4;
+
 /// A backend under test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
@@ -161,6 +166,13 @@ impl Ready {
         };
         let address = rest.map(|rest| format!("{}:{rest}", self.target.name));
         Store { connect, address, _folder: folder }
+    }
+
+    /// How many cases are run at once.
+    #[must_use]
+    pub(crate) fn at_once(&self) -> usize {
+        // By real time they wait most of the time, for time to pass and for disks.
+        if self.target.is_shared() { REAL_AT_ONCE } else { processors() }
     }
 
     /// A harness over a store.

@@ -3,14 +3,7 @@
 
 mod processes;
 
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use concurrency_conformance::Verdict;
 use mutants::Mutant;
@@ -19,6 +12,7 @@ use crate::{
     backends,
     kinds::{self, Listed, Start},
     options::Options,
+    parallel::{in_order, processors},
 };
 
 /// What is told of a wrong backend.
@@ -121,7 +115,7 @@ fn in_memory(options: &Options, seeds: &[u64]) -> Hunt {
 /// Runs the cases per seed until one fails: first the one that caught the last seed. Whoever catches it is told to `caught`.
 fn chase(
     prey: Prey,
-    start: &impl Start,
+    start: &(impl Start + Sync),
     cases: &[Listed],
     seeds: &[u64],
     mut caught: impl FnMut(u64, &Listed),
@@ -139,10 +133,10 @@ fn chase(
 }
 
 /// Why the case fails, if it does.
-fn failure(start: &impl Start, case: &Listed, seed: u64) -> Option<String> {
+fn failure(start: &(impl Start + Sync), case: &Listed, seed: u64) -> Option<String> {
     let mut failure = None;
     let this = |listed: &Listed| (listed.kind, listed.group, listed.name) == (case.kind, case.group, case.name);
-    kinds::run(start, seed, &this, &mut |_, verdict| {
+    kinds::run(start, seed, 1, &this, &mut |_, verdict| {
         if let Verdict::Failed(why) = verdict {
             failure = Some(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
         }
@@ -157,19 +151,9 @@ fn failure_of_memory(seed: u64, options: &Options) -> Option<String> {
     wanted.map(|case| failure(&model, &case, seed)).find(Option::is_some).flatten()
 }
 
-/// As many at once as there are processors; the results in no particular order.
+/// As many at once as there are processors.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut results = Vec::with_capacity(items.len());
+    in_order(items, processors(), work, |_, result| results.push(result));
+    results
 }

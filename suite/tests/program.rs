@@ -21,6 +21,25 @@ fn a_run_ends_with_its_sum() {
 }
 
 #[test]
+fn what_is_told_has_the_order_of_the_list_and_is_of_what_was_asked_for() {
+    let report = std::env::temp_dir().join(format!("suite-order-{}.json", std::process::id()));
+    let report_at = report.to_str().expect("a path of plain letters");
+    let output = suite(&["conformance", "--backend", "memory", "--level", "1", "--report", report_at]);
+    let told = std::fs::read(&report).expect("the report is there");
+    drop(std::fs::remove_file(&report));
+    let names = |json: &[u8], list: &str| {
+        let json: serde_json::Value = serde_json::from_slice(json).expect("it is JSON");
+        let entries = if list.is_empty() { &json } else { &json[list] };
+        let entries = entries.as_array().expect("a list").iter().filter(|entry| entry["level"] == 1);
+        let name = |entry: &serde_json::Value| ["kind", "group", "name"].map(|part| entry[part].to_string()).join("::");
+        entries.map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told, ""), names(&suite(&["conformance", "--list"]).stdout, "cases"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\nmemory: ") && !text.contains("sqlite"), "{text}");
+}
+
+#[test]
 fn a_run_goes_on_for_as_long_as_it_is_told() {
     let one = ["conformance", "--backend", "memory", "--case", "state::values::an_empty_value_is_present"];
     let passed = |more: &[&str]| {

@@ -172,3 +172,24 @@ fn is_gone(process: Pid) -> bool {
         fs::read_to_string(stat).is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')));
     zombie || test_kill_process(process).is_err()
 }
+
+/// It is the first thing that somebody builds: what tests and measures is not in its way.
+#[test]
+fn the_demo_compiles_nothing_that_only_tests_or_measures() {
+    let mut tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tree.args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    let output = tree.args(["--package", "checkout", "--package", "xtask"]).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", errors(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let compiled: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(["checkout", "concurrency-sqlite", "libsqlite3-sys", "xtask"].iter().all(|name| compiled.contains(name)));
+    let ours = ["concurrency-conformance", "benches", "suite", "mutants"];
+    let others = ["criterion", "moka", "amalgam-cache", "sqlx", "proptest", "tempfile", "allocation-counter"];
+    for name in ours.into_iter().chain(others) {
+        assert!(!compiled.contains(&name), "{name} is compiled for the demo");
+    }
+    // A debug build of SQLite would make the demo several times slower.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest = fs::read_to_string(workspace).expect("the workspace has a manifest");
+    assert!(manifest.contains("[profile.dev.package.libsqlite3-sys]\nopt-level = 3\n"), "{manifest}");
+}

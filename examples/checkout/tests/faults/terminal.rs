@@ -130,6 +130,31 @@ fn ctrl_c_in_the_middle_ends_all_processes_the_frozen_ones_as_well() {
 }
 
 #[test]
+fn the_buttons_kill_and_restart_an_instance_and_nothing_is_lost() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_whole() {
+        return;
+    }
+    let mut run = Going::start(&["--orders", "300", "--pace", "40"]);
+    let instance = |state: &Value| state["instances"][0].clone();
+    wait_for("the first instance", || instance(&run.state())["state"] == "serving");
+    for button in ["kill", "restart"] {
+        let life = instance(&run.state())["life"].as_u64().unwrap();
+        run.ask(&format!("POST /instances/1/{button}"));
+        wait_for("another life", || {
+            let now = instance(&run.state());
+            now["state"] == "serving" && now["life"].as_u64() > Some(life)
+        });
+    }
+    let told = run.state()["incidents"].to_string();
+    assert!(told.contains("instance 1 killed by hand") && told.contains("killed and restarted by hand"), "{told}");
+    let report: Vec<_> = run.lines.by_ref().map_while(Result::ok).collect();
+    assert!(report.iter().any(|line| line == "300 orders, 300 charges, 0 sold twice"), "{report:#?}");
+    let ended = run.demo.wait().unwrap().code();
+    assert!(ended == Some(0) || report.iter().any(|line| line.starts_with("proved nothing")), "{report:#?}");
+}
+
+#[test]
 fn a_run_that_is_kept_leaves_its_files_and_its_page_until_ctrl_c() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if !is_whole() {
