@@ -302,6 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_a_quarter_of_a_page_takes_no_page_of_its_own() {
+        for insert in [
+            "INSERT INTO concurrency_state (namespace, key, version, value) VALUES ('n', ?1, zeroblob(16), zeroblob(1000))",
+            "INSERT INTO concurrency_cache (generation, key, written, value) VALUES (x'', ?1, 1, zeroblob(1000))",
+            "INSERT INTO concurrency_event_snapshots (namespace, stream, version, event, schema, data) \
+                VALUES ('n', ?1, zeroblob(8), zeroblob(16), 1, zeroblob(1000))",
+        ] {
+            let mut connection = memory();
+            migrate(&mut connection).unwrap();
+            for n in 0..1000 {
+                connection.execute(insert, [format!("key {n}").as_bytes()]).unwrap();
+            }
+            let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let size: i64 = connection.query_row(size, (), |row| row.get(0)).unwrap();
+            assert!(size < 2_000_000, "a million bytes of values took {size}: {insert}");
+        }
+    }
+
+    #[test]
     fn sweeping_removes_what_has_expired_and_nothing_else() {
         let mut connection = memory();
         migrate(&mut connection).unwrap();
