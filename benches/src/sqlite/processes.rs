@@ -30,19 +30,18 @@ pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     }
     let rounds: Option<Vec<[Crew; 2]>> =
         (0..ROUNDS).map(|_| Some([Crew::write("processes-ours")?, Crew::write("processes-by-hand")?])).collect();
-    let Some(rounds) = rounds else {
-        let raw = "the processes did not work".to_owned();
-        report(Figure { name: EVEN.to_owned(), value: 0.0, target: Target::AtLeast(0.5), raw });
-        return;
+    let (even, wait, raw) = match rounds {
+        Some(rounds) => {
+            let [ours, by_hand] = [0, 1].map(|which| Crews::of(rounds.iter().map(|round| &round[which])));
+            let wait = ours.longest.as_secs_f64() / by_hand.longest.as_secs_f64();
+            (ours.evenness, wait, format!("{}; by hand {}", ours.raw(), by_hand.raw()))
+        }
+        None => (f64::NAN, f64::NAN, "the processes did not work".to_owned()),
     };
-    let [ours, by_hand] = [0, 1].map(|which| Crews::of(rounds.iter().map(|round| &round[which])));
-    let figures = [
-        (EVEN, ours.evenness, Target::AtLeast(0.5)),
-        (WAIT, ours.longest.as_secs_f64() / by_hand.longest.as_secs_f64(), Target::AtMost(0.1)),
-    ];
-    for (name, value, target) in figures.into_iter().filter(|(name, ..)| wanted(name)) {
-        let raw = format!("{}; by hand {}", ours.raw(), by_hand.raw());
-        report(Figure { name: name.to_owned(), value, target, raw });
+    for (name, value, target) in [(EVEN, even, Target::AtLeast(0.5)), (WAIT, wait, Target::AtMost(0.1))] {
+        if wanted(name) {
+            report(Figure { name: name.to_owned(), value, target, raw: raw.clone() });
+        }
     }
 }
 
@@ -60,7 +59,8 @@ impl Crew {
         let folder = backends::folder();
         let path = folder.path().join("shared.db");
         let runtime = backends::runtime();
-        runtime.block_on(async { Some(Ours::open(&path).await.ok()?.close().await) })?;
+        // The tables are there before the processes begin.
+        runtime.block_on(runtime.block_on(Ours::open(&path)).ok()?.close());
         let mut crew: Vec<_> = (0..PROCESSES).map(|_| Process::start(part, &path)).collect::<Result<_, _>>().ok()?;
         for process in &mut crew {
             process.hear().filter(|said| said == READY)?;
