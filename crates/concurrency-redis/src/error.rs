@@ -178,6 +178,8 @@ fn cause<'e>(code: &'e str, text: &str) -> &'e str {
     }
     match text {
         text if text.starts_with("max number of clients") => "MAXCLIENTS",
+        // Redis 7.0 has a code for this only outside of scripts.
+        text if text.contains("The user executing the script can't") => "NOPERM",
         text if text.starts_with("unknown command") => "UNKNOWN",
         text if text.starts_with("DB index is out of range") => "DB",
         text if text.starts_with("Errors trying to SHUTDOWN") => "SHUTDOWN",
@@ -209,7 +211,11 @@ mod tests {
             assert!(matches!(server(full), Error::Exhausted { what: "memory", .. }), "{full}");
         }
         assert!(matches!(server("ERR max number of clients reached"), Error::Exhausted { what: "connections", .. }));
-        for refused in ["NOPERM this user has no permissions", "NOAUTH Authentication required.", "WRONGPASS invalid"] {
+        let inside =
+            "ERR The user executing the script can't publish to the channel mentioned in the command script: 0bb8";
+        for refused in
+            [inside, "NOPERM this user has no permissions", "NOAUTH Authentication required.", "WRONGPASS invalid"]
+        {
             assert!(matches!(server(refused), Error::Unauthorized { .. }), "{refused}");
         }
         assert!(matches!(server("WRONGTYPE Operation against a key"), Error::Decode { .. }));
