@@ -153,8 +153,8 @@ fn fencing_token(token: i64) -> Result<FencingToken> {
     token.ok_or_else(error::not_understood)
 }
 
-fn duration(millis: i64) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+fn duration(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 #[cfg(test)]

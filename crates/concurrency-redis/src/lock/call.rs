@@ -6,13 +6,13 @@
 //! | `PREFIX:lq:{NAMESPACE:NAME}` | its queue: a sorted set of inboxes in order of arrival; only while somebody waits |
 //! | `PREFIX:lp:{NAMESPACE:NAME}` | the places in it: a hash by inbox; only while somebody waits |
 //!
-//! A record is 43 bytes: `C1`, the version of the format (1), the token (8, big-endian), `t` for taken or `h` for handed over and
-//! not taken up yet, the owner (16), and the place of whoever it was granted to (16). Its lifetime ends eight days after the lease,
-//! so the lease is what is left of it beyond that: a renewal changes the lifetime alone, a release shortens it to seven days,
-//! and neither needs memory on a server that has none left. A place in a queue is 50 bytes: `C1`, 1, the millisecond of the
-//! server's clock until which it counts (8), the TTL in milliseconds (8), the owner (16) and the place (16).
+//! A record is 11 bytes, or 51 while the name is held: `C1`, the version of the format (1) and the last token (8, big-endian);
+//! then the owner (16), the place of whoever it was granted to (16), and the microsecond of the server's clock at which the lease
+//! ends (8); then a byte of flags (1: handed over and not taken up yet; 2: somebody may wait). It outlives the lease by at least
+//! seven days. A place in a queue is 50 bytes: `C1`, 1, the microsecond until which it counts (8), the TTL in microseconds (8),
+//! the owner (16) and the place (16).
 //!
-//! The last 16 bytes of both tell one wait from another of the same owner, so that giving up one takes nothing from the other.
+//! A place tells one wait from another of the same owner, so that giving up one takes nothing from the other.
 
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ use redis::Cmd;
 
 use super::answer::Handed;
 use crate::{key::LockKeys, script};
+
+/// What a record begins with: the mark of everything that is ours, and its format.
+const HEAD: [u8; 2] = [0xC1, 1];
 
 /// What tells one wait, or one attempt, from all others.
 pub(super) type Place = [u8; 16];
@@ -124,10 +127,11 @@ impl Calls<'_> {
             call.arg(self.keys.record(lease.key()));
         }
         for lease in leases {
-            let mut bytes = [0; 32];
-            bytes[..16].copy_from_slice(&lease.claim().owner().to_bytes());
-            bytes[16..24].copy_from_slice(&lease.fencing_token().0.to_be_bytes());
-            bytes[24..].copy_from_slice(&lease.claim().ttl().as_millis().to_be_bytes());
+            let mut bytes = [0; 34];
+            bytes[..2].copy_from_slice(&HEAD);
+            bytes[2..10].copy_from_slice(&lease.fencing_token().0.to_be_bytes());
+            bytes[10..26].copy_from_slice(&lease.claim().owner().to_bytes());
+            bytes[26..].copy_from_slice(&(lease.claim().ttl().as_millis() * 1000).to_be_bytes());
             call.arg(&bytes[..]);
         }
         call
