@@ -67,9 +67,13 @@ fn is_required(kind: Kind, via: Option<Via>, names: &str) -> bool {
     })
 }
 
-/// The name of the test, after which libtest names its thread.
+/// The name of the test, after which libtest names its thread, behind that of its program.
 fn test() -> String {
-    thread::current().name().unwrap_or("a test").to_owned()
+    let program = env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    let program = program.as_deref().unwrap_or_default();
+    // Cargo adds a hash.
+    let program = program.rsplit_once('-').map_or(program, |(name, _)| name);
+    format!("{program}::{}", thread::current().name().unwrap_or("a test"))
 }
 
 fn line(kind: Kind, test: &str, why: &Unavailable) -> String {

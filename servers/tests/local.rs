@@ -222,7 +222,7 @@ fn what_is_not_run_is_counted_and_fails_where_it_is_required() {
     assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("NOT RUN redis"), "{output:?}");
     let counted = std::fs::read_to_string(&count).unwrap();
     let fields: Vec<_> = counted.lines().next().unwrap().split('\t').collect();
-    assert_eq!(fields[..2], ["redis", "a_shared_server_is_one_for_all"]);
+    assert_eq!(fields[..2], ["redis", "local::a_shared_server_is_one_for_all"]);
     assert!(fields[2].contains("no program redis-server"), "{counted}");
     let output = without_programs("containers:valkey,local:redis", &count);
     assert!(!output.status.success(), "{output:?}");

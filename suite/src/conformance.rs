@@ -15,7 +15,7 @@ use concurrency_core::clock::BootInstant;
 use serde::Serialize;
 
 use crate::{
-    backends::{self, Target},
+    backends::{self, Ready, Target},
     kinds::{self, Listed, Start},
     options::Options,
 };
@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug, Serialize)]
 struct Line {
     backend: &'static str,
+    /// What it ran on.
+    on: String,
     #[serde(flatten)]
     case: Listed,
     seed: u64,
@@ -32,7 +34,7 @@ struct Line {
 
 /// Runs it.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let (targets, not_run) = pick(options);
+    let (targets, mut not_run) = pick(options);
     crate::silence_panics();
     let crew = match crew(options.processes) {
         Ok(crew) => crew,
@@ -49,8 +51,17 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         }
     };
     let mut lines = Vec::new();
+    let mut ran = Vec::new();
     for target in targets {
-        let recording = Recording { target, histories: histories.clone(), crew: crew.clone() };
+        let on = match target.prepare(options.via) {
+            Ok(ready) => ready,
+            Err(why) => {
+                not_run.push((target.name.to_owned(), why.to_string()));
+                continue;
+            }
+        };
+        ran.push((target.name, on.to_string()));
+        let recording = Recording { on, histories: histories.clone(), crew: crew.clone() };
         let end = options.lasts.map(|lasts| BootInstant::now().after(lasts));
         let rounds = options.rounds.unwrap_or(if end.is_some() { u64::MAX } else { 1 });
         for seed in options.seed..options.seed.saturating_add(rounds) {
@@ -70,13 +81,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         eprintln!("error: {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    for target in backends::ALL {
-        println!("{}: {}", target.name, sum(lines.iter().filter(|line| line.backend == target.name)));
+    for (name, on) in &ran {
+        println!("{on}: {}", sum(lines.iter().filter(|line| line.backend == *name)));
     }
     let count = |verdict: &str| lines.iter().filter(|line| line.verdict == verdict).count();
     let (passed, failed) = (count("passed"), count("failed"));
     let required = not_run.iter().any(|(name, _)| options.require.iter().any(|r| r == name || r == "all"));
-    println!("{passed} passed, {failed} failed");
+    let skipped = if not_run.is_empty() { String::new() } else { format!(", {} skipped", not_run.len()) };
+    println!("{passed} passed, {failed} failed{skipped}");
     if passed == 0 {
         println!("nothing was run");
     }
@@ -85,7 +97,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 
 /// A backend whose recorded histories are collected.
 struct Recording {
-    target: &'static Target,
+    on: Ready,
     histories: Option<Histories>,
     /// Where the clients are, if not in this process.
     crew: Option<Arc<Crew>>,
@@ -94,8 +106,8 @@ struct Recording {
 impl Start for Recording {
     fn harness<C: Component + ?Sized>(&self) -> Harness<C> {
         let harness = match &self.crew {
-            Some(crew) => self.target.harness_over(crew),
-            None => self.target.harness(),
+            Some(crew) => self.on.harness_over(crew),
+            None => self.on.harness(),
         };
         match &self.histories {
             Some(histories) => harness.with_histories(Arc::clone(histories)),
@@ -135,17 +147,17 @@ fn sum<'l>(lines: impl Iterator<Item = &'l Line>) -> String {
 }
 
 /// The backends that can be run, and the names that cannot, with the reason.
-fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, &'static str)>) {
+fn pick(options: &Options) -> (Vec<&'static Target>, Vec<(String, String)>) {
     let (mut targets, mut not_run) = (Vec::new(), Vec::new());
     let all = || backends::ALL.iter().map(|target| target.name.to_owned()).collect();
     let names: Vec<_> = if options.backends.is_empty() { all() } else { options.backends.clone() };
     for name in &names {
         match backends::ALL.iter().find(|target| target.name == name) {
             Some(target) if options.processes > 1 && !target.is_shared() => {
-                not_run.push((name.clone(), "one process alone sees it"));
+                not_run.push((name.clone(), "one process alone sees it".to_owned()));
             }
             Some(target) => targets.push(target),
-            None => not_run.push((name.clone(), "this version has no such backend")),
+            None => not_run.push((name.clone(), "this version has no such backend".to_owned())),
         }
     }
     (targets, not_run)
@@ -156,8 +168,10 @@ fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<L
         let path = format!("{}::{}::{}", case.kind, case.group, case.name);
         options.wants(case.level) && path.contains(&options.case)
     };
-    let target = recording.target;
-    kinds::run(recording, seed, &wanted, &mut |case, verdict| {
+    let (backend, on) = (recording.on.target.name, recording.on.to_string());
+    // A crew takes part in one case at a time.
+    let at_once = if recording.crew.is_some() { 1 } else { recording.on.at_once() };
+    kinds::run(recording, seed, at_once, &wanted, &mut |case, verdict| {
         let (verdict, why) = match verdict {
             Verdict::Passed => {
                 if let Some(crew) = &recording.crew {
@@ -171,9 +185,9 @@ fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<L
         };
         if let Some(why) = &why {
             let (name, ids) = (case.name, case.sentences.join(", "));
-            println!("FAILED {} {}::{}::{name} ({ids}), seed {seed}:\n    {why}", target.name, case.kind, case.group);
+            println!("FAILED {backend} {}::{}::{name} ({ids}), seed {seed}:\n    {why}", case.kind, case.group);
         }
-        lines.push(Line { backend: target.name, case: *case, seed, verdict, why });
+        lines.push(Line { backend, on: on.clone(), case: *case, seed, verdict, why });
     });
 }
 

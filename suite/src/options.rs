@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use servers::Via;
+
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask conformance [OPTION ..]
@@ -14,10 +16,12 @@ usage: cargo xtask conformance [OPTION ..]
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
   --for DURATION   one seed after the other until this has passed, as in 90s or 2h; at most --rounds of them if both are given
   --processes N    clients in so many processes, 1 to 16, in turn; levels 2 and 4 only, unless some are named
-  --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass
+  --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass; those
+                   of SQLite with their clients in four processes
   --mutant TEXT    with --mutants: only those whose name contains this
   --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
-  --via HOW        containers, local or url: where servers come from; the backends of this version need none
+  --via HOW        where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
+                   url (CONCURRENCY_<NAME>_URL); containers where a Docker engine answers, else local, unless given
   --report FILE    write the verdicts as JSON (FILE.json) or Markdown (FILE.md)
   --history FILE   write what level 4 records as JSON lines, one operation a line, for other checkers
   --list           print all cases and mutants with the sentences that they name, as JSON";
@@ -58,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) mutant: String,
     /// Names, or `all`.
     pub(crate) require: Vec<String>,
+    /// Where servers come from.
+    pub(crate) via: Option<Via>,
     /// Where to write the verdicts.
     pub(crate) report: Option<PathBuf>,
     /// Where to write recorded histories.
@@ -92,6 +98,7 @@ impl Options {
             mutants: false,
             mutant: String::new(),
             require: Vec::new(),
+            via: None,
             report: None,
             history: None,
         };
@@ -109,7 +116,7 @@ impl Options {
                 Long("mutants") => options.mutants = true,
                 Long("mutant") => options.mutant = parser.value()?.string()?,
                 Long("require") => options.require.push(parser.value()?.string()?),
-                Long("via") => via(&parser.value()?.string()?)?,
+                Long("via") => options.via = Some(parser.value()?.parse()?),
                 Long("report") => options.report = Some(parser.value()?.into()),
                 Long("history") => options.history = Some(parser.value()?.into()),
                 Long("list") => options.command = Command::List,
@@ -131,11 +138,4 @@ fn level(number: &str) -> Result<u8, lexopt::Error> {
 
 fn processes(wanted: usize) -> Result<usize, lexopt::Error> {
     if (1..=16).contains(&wanted) { Ok(wanted) } else { Err("1 to 16 processes".into()) }
-}
-
-pub(crate) fn via(how: &str) -> Result<(), lexopt::Error> {
-    match how {
-        "containers" | "local" | "url" => Ok(()),
-        other => Err(format!("no way {other:?} to a server: containers, local or url").into()),
-    }
 }

@@ -6,7 +6,9 @@ mod part;
 mod rounds;
 mod verdict;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
+
+use servers::Via;
 
 use crate::backends::{self, Target};
 
@@ -14,13 +16,14 @@ use crate::backends::{self, Target};
 const USAGE: &str = "\
 usage: cargo xtask torture --backend NAME [OPTION ..]
 
-  --backend NAME    which server: memory, sqlite
+  --backend NAME    which server: memory, sqlite, redis, valkey
   --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
                     50 unless given
   --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
   --processes N     claimants in so many processes, of which some are killed while they hold a name; 1 unless given, and
                     memory has one
-  --via HOW         containers, local or url: where servers come from; the backends of this version need none
+  --via HOW         where servers come from: containers, local or url; containers where a Docker engine answers, else local,
+                    unless given
   --seed N          where randomness begins; 1 unless given
 
 Exit code: 0 nothing left, stolen or leaked; 1 something was; 2 it proved nothing, or could not be started as asked.";
@@ -38,8 +41,9 @@ struct Options {
     drops: bool,
     seed: u64,
     processes: usize,
-    /// This process is one of those of a run, on the server in this folder.
-    part: Option<PathBuf>,
+    via: Option<Via>,
+    /// This process is one of those of a run, on the store at this address.
+    part: Option<String>,
 }
 
 /// Does what the arguments behind `torture` say.
@@ -56,7 +60,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
         }
     };
     match &options.part {
-        Some(folder) => part::run(options.target, folder),
+        Some(address) => part::run(address),
         None if options.drops => drops::run(&options),
         None => rounds::run(&options),
     }
@@ -64,15 +68,16 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
 
 fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut target, mut rounds, mut drops, mut seed, mut processes, mut part) = (None, None, false, 1, 1, None);
+    let (mut target, mut rounds, mut drops, mut seed, mut processes) = (None, None, false, 1, 1);
+    let (mut via, mut part) = (None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("backend") => target = Some(find(&parser.value()?.string()?)?),
             Long("rounds") => rounds = Some(parser.value()?.parse()?).filter(|rounds| *rounds > 0),
             Long("drops") => drops = true,
             Long("processes") => processes = parser.value()?.parse()?,
-            Long("part") => part = Some(parser.value()?.into()),
-            Long("via") => crate::options::via(&parser.value()?.string()?)?,
+            Long("part") => part = Some(parser.value()?.string()?),
+            Long("via") => via = Some(parser.value()?.parse()?),
             Long("seed") => seed = parser.value()?.parse()?,
             Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
@@ -85,7 +90,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     if !(1..=MOST_PROCESSES).contains(&processes) || drops && processes != 1 {
         return Err(format!("--processes: 1 to {MOST_PROCESSES}, and 1 with --drops").into());
     }
-    Ok(Some(Options { target, rounds, drops, seed, processes, part }))
+    Ok(Some(Options { target, rounds, drops, seed, processes, via, part }))
 }
 
 fn find(name: &str) -> Result<&'static Target, lexopt::Error> {

@@ -3,6 +3,8 @@
 
 use std::process::{Command, Output};
 
+use servers::{Kind, Setup, Via};
+
 fn suite(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_suite")).args(arguments).output().expect("the program starts")
 }
@@ -16,6 +18,25 @@ fn a_run_ends_with_its_sum() {
     let output = suite(&["conformance", "--backend", "memory", "--case", "state::values", "--require", "all"]);
     assert!(output.status.success(), "{output:?}");
     assert!(last_line(&output).ends_with(" passed, 0 failed"), "{output:?}");
+}
+
+#[test]
+fn what_is_told_has_the_order_of_the_list_and_is_of_what_was_asked_for() {
+    let report = std::env::temp_dir().join(format!("suite-order-{}.json", std::process::id()));
+    let report_at = report.to_str().expect("a path of plain letters");
+    let output = suite(&["conformance", "--backend", "memory", "--level", "1", "--report", report_at]);
+    let told = std::fs::read(&report).expect("the report is there");
+    drop(std::fs::remove_file(&report));
+    let names = |json: &[u8], list: &str| {
+        let json: serde_json::Value = serde_json::from_slice(json).expect("it is JSON");
+        let entries = if list.is_empty() { &json } else { &json[list] };
+        let entries = entries.as_array().expect("a list").iter().filter(|entry| entry["level"] == 1);
+        let name = |entry: &serde_json::Value| ["kind", "group", "name"].map(|part| entry[part].to_string()).join("::");
+        entries.map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told, ""), names(&suite(&["conformance", "--list"]).stdout, "cases"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\nmemory: ") && !text.contains("sqlite"), "{text}");
 }
 
 #[test]
@@ -48,11 +69,39 @@ fn nothing_run_is_no_success() {
 
 #[test]
 fn a_backend_that_is_not_there_is_not_run_and_fails_where_it_is_required() {
-    let memory_and_redis = ["conformance", "--backend", "memory", "--backend", "redis", "--case", "state::values"];
-    let output = suite(&memory_and_redis);
-    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("NOT RUN redis"), "{output:?}");
-    assert!(!suite(&[&memory_and_redis[..], &["--require", "redis"]].concat()).status.success());
-    assert!(!suite(&[&memory_and_redis[..], &["--require", "all"]].concat()).status.success());
+    let memory_and_etcd = ["conformance", "--backend", "memory", "--backend", "etcd", "--case", "state::values"];
+    let output = suite(&memory_and_etcd);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("NOT RUN etcd"), "{output:?}");
+    assert!(last_line(&output).ends_with(" passed, 0 failed, 1 skipped"), "{output:?}");
+    assert!(!suite(&[&memory_and_etcd[..], &["--require", "etcd"]].concat()).status.success());
+    assert!(!suite(&[&memory_and_etcd[..], &["--require", "all"]].concat()).status.success());
+}
+
+#[test]
+fn a_server_that_cannot_be_had_is_not_run_with_the_reason() {
+    let by_url = ["conformance", "--backend", "redis", "--via", "url", "--case", "state::values"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suite"));
+    let output = command.args(by_url).env_remove("CONCURRENCY_REDIS_URL").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("NOT RUN redis: CONCURRENCY_REDIS_URL is not set"), "{output:?}");
+    let torture = suite(&["torture", "--backend", "redis", "--via", "url"]);
+    assert_eq!(torture.status.code(), Some(2), "{torture:?}");
+}
+
+#[test]
+fn a_run_has_one_server_that_may_be_somebody_elses() {
+    let Some(theirs) = servers::for_test(Kind::Redis, Some(Via::Local), &Setup::new()) else { return };
+    let values = ["conformance", "--backend", "redis", "--require", "all", "--case", "state::values"];
+    let output = suite(&[&values[..], &["--via", "local"]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains(&format!("{theirs}: ")), "{theirs}: {output:?}");
+    let over_two =
+        ["conformance", "--backend", "redis", "--via", "url", "--processes", "2", "--case", "one_of_many_creates"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suite"));
+    let output = command.args(over_two).env(Kind::Redis.url_variable(), theirs.url()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("2 of 2 processes took part"), "{output:?}");
+    assert!(!text.contains(theirs.url()), "a URL may hold a password: {text}");
 }
 
 #[test]
@@ -85,6 +134,18 @@ fn mutants_are_hunted_at_the_levels_asked_for() {
     let none = suite(&["conformance", "--mutants", "--mutant", "takes_any_namespace", "--rounds", "1", "--level", "4"]);
     assert!(!none.status.success(), "nothing hunted is no success: {none:?}");
     assert!(String::from_utf8_lossy(&none.stdout).contains("not hunted: 1 mutants"), "{none:?}");
+}
+
+#[test]
+fn mutants_of_sqlite_are_hunted_over_processes() {
+    let leaves = ["conformance", "--mutants", "--mutant", "leaves_its_place_in_line_when_it_ends", "--rounds", "1"];
+    let output = suite(&leaves);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && last_line(&output) == "2 passed, 0 failed", "{output:?}");
+    assert!(text.contains("1 of 1 seeds, by race::who_ends_waiting_holds_up_nobody; SQLite, 4 processes"), "{text}");
+    assert!(text.contains("true SQLite, 4 processes: passed 1 of 1 seeds"), "{text}");
+    let none = suite(&[&leaves[..], &["--level", "1"]].concat());
+    assert!(!none.status.success(), "clients meet at levels 2 and 4 only: {none:?}");
 }
 
 #[test]

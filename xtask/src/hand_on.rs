@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{Problem, programs};
+use crate::{Problem, programs, servers};
 
 /// A task, and what does it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ cargo xtask conformance [options]
 
 Runs the cases of the contract and prints a table of groups: passed, failed, not declared.
 
-  --backend NAME    which backend; may be repeated; all that this version has (memory, sqlite) unless given
+  --backend NAME    which backend (memory, sqlite, redis, valkey); may be repeated; all unless given
   --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given; with --mutants
                     only cases of these levels hunt
   --case TEXT       only cases whose kind, group and name contain this, as in `lock::queue`
@@ -40,10 +40,12 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --rounds N        how many seeds, from that one on; 1 unless given, 20 with --mutants
   --for DURATION    one seed after the other until this has passed, as in 90s or 2h
   --processes N     clients in so many processes, 1 to 16, in turn; levels 2 and 4 only, unless some are named
-  --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass
+  --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass; those
+                    of SQLite with their clients in four processes
   --mutant TEXT     with --mutants: only those whose name contains this
   --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
-  --via HOW         containers, local or url: where servers come from (the backends of this version need none)
+  --via HOW         where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
+                    url (CONCURRENCY_<NAME>_URL); containers where a Docker engine answers, else local, unless given
   --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
   --history FILE    what level 4 records as JSON lines, one operation a line, for other checkers
   --list            all cases and mutants with the sentences that they name, as JSON
@@ -57,13 +59,14 @@ cargo xtask torture --backend NAME [options]
 Locks under contention: two or more claimants a name, TTL 100 ms, a release aimed at its own expiry, 64 names at once.
 Reports names that stayed taken (left) and overlapping holders (stolen). Built in release mode: the first time takes longer.
 
-  --backend NAME    which server: memory, sqlite
+  --backend NAME    which server: memory, sqlite, redis, valkey
   --rounds N        how many rounds, 6,400 unless given; with --drops how often each method is dropped at each poll,
                     50 unless given
   --drops           instead of rounds: every public async method, polled k times and dropped, for k = 0, 1, 2 ..
   --processes N     claimants in so many processes, of which some are killed while they hold a name; 1 unless given, and
                     memory has one
-  --via HOW         containers, local or url: where servers come from; the backends of this version need none
+  --via HOW         where servers come from: containers, local or url; containers where a Docker engine answers, else local,
+                    unless given
   --seed N          where randomness begins; 1 unless given
 
 Exit code: 0 nothing left, stolen or leaked; 1 something was; 2 it proved nothing, or could not be started as asked.
@@ -74,7 +77,7 @@ cargo xtask bench [options]
 
 The figures, as ratios: a line each with name, value, target, and `ok` or `MISSED`. Built in release mode.
 
-  --backend NAME      whose figures (memory); may be repeated; all unless given
+  --backend NAME      whose figures (memory, sqlite); may be repeated; all unless given
   --only TEXT         only figures whose name contains this
 
 Exit code: 0 all reached, 1 at least one MISSED, 2 it could not be started as asked.
@@ -111,6 +114,7 @@ impl Program {
                 cargo
             }
         };
+        let _engine = servers::engine_for(&rest);
         // What a caller calls a path is meant from where the caller stands.
         command.current_dir(std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?);
         let status = command.args(rest).status().map_err(|error| format!("{}: {error}", self.task))?;

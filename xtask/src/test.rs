@@ -1,13 +1,22 @@
 //! `cargo xtask test`: everything that has to pass, one step after the other, and one line at the end.
 
+mod outcome;
 mod steps;
 
 pub(crate) use self::steps::MSRV;
 
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
-use self::steps::{Ending, STEPS, Step};
-use crate::{Problem, servers::Wanted, tally::Tally};
+use self::{
+    outcome::{Ending, Outcome},
+    steps::{STEPS, Step, WITH_SERVERS},
+};
+use crate::{
+    Problem,
+    engine::Daemon,
+    servers::{self, Wanted},
+    tally::Tally,
+};
 
 /// What comes before the list of steps in the help.
 const HELP: &str = "\
@@ -17,10 +26,13 @@ Runs everything that has to pass and ends with the line `N passed, N failed, N s
 stands above that line with its reason. A failing step does not keep the others from running.
 
   --only STEP ..    these steps only; the others are NOT RUN
-  --via HOW         containers, local or url: where servers come from (no backend of this version needs one)
-  --require NAME .. a backend that must have been tested (memory, sqlite, or all); if it could not be had, that is a failure
-  --install         adds what is missing and needs no administrator: rustfmt, clippy and the oldest supported toolchain,
-                    through rustup
+  --via HOW         where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
+                    url (CONCURRENCY_<NAME>_URL); containers where a Docker engine answers, else local, unless given. May be
+                    repeated: then the contract is tested on servers of each
+  --require NAME .. a backend that must have been tested (memory, sqlite, redis, valkey, or all), by every way or, as in
+                    local:redis, by this one; if it could not be had, that is a failure
+  --install         adds what is missing: rustfmt, clippy and the oldest supported toolchain through rustup; and on Debian, as
+                    root, server programs, a Docker engine, which runs meanwhile, and images where none can be pulled
   --verbose         passing tests, too, a line each
 
 Exit code: 0 nothing failed, 1 something did, 2 wrong arguments.
@@ -45,6 +57,7 @@ pub(crate) fn run(parser: lexopt::Parser) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", plan(&options));
+    let _engine = servers(&options);
     let mut total = Tally::default();
     let mut not_run = Vec::new();
     for (index, step) in STEPS.iter().enumerate() {
@@ -56,12 +69,13 @@ pub(crate) fn run(parser: lexopt::Parser) -> Result<ExitCode, Problem> {
         println!("== {}/{} {}", index + 1, STEPS.len(), step.name);
         let (ending, took) = timed(|| (step.run)(&options));
         match ending {
-            Ending::Ran(tally) => {
+            Ending::Ran(Outcome { tally, not_run: reasons }) => {
                 println!("   {}: {tally} ({:.0} s)\n", step.name, took.as_secs_f64());
                 total += tally;
-                if tally.skipped > 0 {
+                if tally.skipped > 0 && reasons.is_empty() {
                     not_run.push(format!("{}: {} that the step itself names above", step.name, tally.skipped));
                 }
+                not_run.extend(reasons.into_iter().map(|reason| format!("{}: {reason}", step.name)));
             }
             Ending::NotRun(reason) => {
                 println!("   {}: NOT RUN, {reason}\n", step.name);
@@ -103,7 +117,22 @@ fn read(mut parser: lexopt::Parser) -> Result<Options, Problem> {
             other => return Err(other.unexpected().to_string()),
         }
     }
+    options.servers.check()?;
     Ok(options)
+}
+
+/// Installs what is missing, if that is wanted, where a step needs servers. The engine that it had to start ends with the result.
+fn servers(options: &Options) -> Option<Daemon> {
+    if !STEPS.iter().any(|step| WITH_SERVERS.contains(&step.name) && wanted(step, options)) {
+        return None;
+    }
+    if !options.install {
+        return servers::engine_for(&options.servers.runs().concat());
+    }
+    println!("== servers");
+    let (engine, took) = timed(|| servers::install(&options.servers));
+    println!("   servers: ({:.0} s)\n", took.as_secs_f64());
+    engine
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, Problem> {
@@ -166,9 +195,15 @@ mod tests {
     fn arguments_are_read() {
         let read = options(&["--only", "tidy,format", "--require", "memory", "--install"]).unwrap();
         assert_eq!(read.only, ["tidy", "format"]);
-        assert_eq!(read.servers.require, ["memory"]);
+        assert_eq!(read.servers.runs(), [["--require", "memory"]]);
         assert!(read.install && !read.verbose);
-        for wrong in [&["--nonsense"][..], &["--only", "nonsense"], &["--require", "nonsense"], &["--only"]] {
+        for wrong in [
+            &["--nonsense"][..],
+            &["--only", "nonsense"],
+            &["--require", "nonsense"],
+            &["--only"],
+            &["--require", "local:redis"],
+        ] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
     }

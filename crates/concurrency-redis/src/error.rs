@@ -9,6 +9,8 @@ use concurrency_core::{Error, Outcome, Source};
 use redis::{ErrorKind, RedisError, ServerError};
 use tokio_rustls::rustls;
 
+use crate::connection::Eviction;
+
 /// The effect may have happened, or may still.
 pub(crate) const UNKNOWN: Outcome = Outcome::Unknown { settled: false };
 /// The effect may have happened, and cannot any more.
@@ -142,6 +144,20 @@ fn of_code(code: &str, text: &str, outcome: Outcome) -> Error {
         "DB" => Error::invalid("db", "the server has no database of this number"),
         "MOVED" | "ASK" | "CROSSSLOT" => cluster(),
         _ => Error::backend(outcome, code),
+    }
+}
+
+/// It may drop live leases when its memory is full.
+pub(crate) fn evicts(eviction: Eviction) -> Error {
+    let found = match eviction {
+        Eviction::Never => "noeviction",
+        Eviction::Passing => "one that drops what has a lifetime",
+        Eviction::Anything => "one that drops anything, or that cannot be read",
+    };
+    Error::Incompatible {
+        what: "maxmemory-policy",
+        found: found.into(),
+        wanted: "noeviction, or allow_eviction".into(),
     }
 }
 

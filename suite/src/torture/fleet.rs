@@ -6,7 +6,6 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -43,7 +42,7 @@ pub(super) struct Fleet {
 #[derive(Debug, Clone)]
 struct Start {
     backend: &'static str,
-    folder: PathBuf,
+    address: String,
 }
 
 #[derive(Debug, Default)]
@@ -71,15 +70,15 @@ struct Process {
 }
 
 impl Fleet {
-    /// Starts so many processes on the server in this folder.
+    /// Starts so many processes on the store at this address.
     pub(super) fn start(
         backend: &'static str,
-        folder: &Path,
+        address: &str,
         processes: usize,
         rounds: usize,
         done: &Arc<AtomicUsize>,
     ) -> std::io::Result<Self> {
-        let start = Start { backend, folder: folder.to_owned() };
+        let start = Start { backend, address: address.to_owned() };
         let parts: Vec<_> = (0..processes).map(|_| Arc::<Part>::default()).collect();
         for part in &parts {
             *part.process() = Some(start.process()?);
@@ -182,7 +181,7 @@ impl Drop for Fleet {
 impl Start {
     fn process(&self) -> std::io::Result<Process> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["torture", "--backend", self.backend, "--part"]).arg(&self.folder);
+        command.args(["torture", "--backend", self.backend, "--part", &self.address]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (input, output) = (input.expect("it was asked for"), output.expect("it was asked for"));

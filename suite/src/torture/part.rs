@@ -10,7 +10,6 @@
 use std::{
     collections::HashMap,
     io::{BufRead, Write as _, stdin, stdout},
-    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -22,11 +21,8 @@ use concurrency_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    NOTHING,
-    rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until},
-};
-use crate::backends::Target;
+use super::rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until};
+use crate::backends;
 
 /// What a process says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +77,9 @@ impl Said {
 }
 
 /// Lives until its standard input ends.
-pub(super) fn run(target: &Target, folder: &Path) -> ExitCode {
-    let Some(connect) = target.join(folder) else { return ExitCode::from(NOTHING) };
+pub(super) fn run(address: &str) -> ExitCode {
     super::runtime().block_on(async {
-        let lock = match connect().await.and_then(|client| client.lock(NAMESPACE)) {
+        let lock = match backends::join(address.to_owned()).await.and_then(|client| client.lock(NAMESPACE)) {
             Ok(lock) => lock,
             Err(error) => {
                 eprintln!("error: {error}");

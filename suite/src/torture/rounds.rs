@@ -19,10 +19,11 @@ use fastrand::Rng;
 use tokio::task::JoinSet;
 
 use super::{
-    Options,
+    NOTHING, Options,
     fleet::Fleet,
     verdict::{Counts, Grant, stolen},
 };
+use crate::backends::Ready;
 
 /// Names at once.
 const NAMES: usize = 64;
@@ -50,31 +51,36 @@ enum Claimants {
 /// Runs them and prints how it went.
 pub(super) fn run(options: &Options) -> ExitCode {
     let rounds = options.rounds.unwrap_or(6400);
+    let on = match options.target.prepare(options.via) {
+        Ok(ready) => ready,
+        Err(why) => {
+            eprintln!("error: {}: {why}", options.target.name);
+            return ExitCode::from(NOTHING);
+        }
+    };
     let takes = (TTL + AIM) * u32::try_from(rounds.div_ceil(NAMES)).unwrap_or(u32::MAX);
     println!(
-        "torture {}: {rounds} rounds over {NAMES} names at once, 2 to 4 claimants each, in {}, TTL 100 ms, seed {}: about {} s",
-        options.target.name,
+        "torture {on}: {rounds} rounds over {NAMES} names at once, 2 to 4 claimants each, in {}, TTL 100 ms, seed {}: about {} s",
         if options.processes > 1 { format!("{} processes", options.processes) } else { "one process".to_owned() },
         options.seed,
         takes.as_secs() + 1
     );
-    let counts = super::runtime().block_on(run_all(options, rounds));
+    let counts = super::runtime().block_on(run_all(options, &on, rounds));
     print!("{counts}");
     counts.exit_code()
 }
 
-async fn run_all(options: &Options, rounds: usize) -> Counts {
-    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
-    let join = options.target.join(folder.path()).filter(|_| options.processes > 1);
-    let is_shared = join.is_some();
-    let connect = join.unwrap_or_else(|| options.target.connect());
+async fn run_all(options: &Options, on: &Ready, rounds: usize) -> Counts {
+    let store = on.store();
+    // Where processes claim, this one needs a single client, to look at what is left.
+    let address = store.address.as_deref().filter(|_| options.processes > 1);
     let mut clients = Vec::with_capacity(CLIENTS);
-    for _ in 0..if is_shared { 1 } else { CLIENTS } {
-        clients.push(connect().await.and_then(|client| client.lock(NAMESPACE)).expect("the lock opens"));
+    for _ in 0..if address.is_some() { 1 } else { CLIENTS } {
+        clients.push(store.connect().await.and_then(|client| client.lock(NAMESPACE)).expect("the lock opens"));
     }
     let (lock, done) = (Arc::clone(&clients[0]), Arc::new(AtomicUsize::new(0)));
-    let fleet = is_shared.then(|| {
-        let fleet = Fleet::start(options.target.name, folder.path(), options.processes, rounds, &done);
+    let fleet = address.map(|address| {
+        let fleet = Fleet::start(options.target.name, address, options.processes, rounds, &done);
         Arc::new(fleet.expect("the processes start"))
     });
     let claimants = fleet.as_ref().map_or(Claimants::Here(clients), |fleet| Claimants::There(Arc::clone(fleet)));

@@ -2,12 +2,14 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
 
-use super::Options;
-use crate::{programs, tally::Tally, tidy};
+use super::{
+    Options,
+    outcome::{Ending, Outcome, check, count, last},
+};
+use crate::{programs, tidy};
 
 /// The oldest toolchain that this workspace promises to compile with; tidy compares it with the manifests.
 pub(crate) const MSRV: &str = "1.94";
@@ -22,12 +24,6 @@ pub(super) struct Step {
     pub(super) run: fn(&Options) -> Ending,
 }
 
-/// How a step ended.
-pub(super) enum Ending {
-    Ran(Tally),
-    NotRun(String),
-}
-
 /// All of them, in order.
 pub(super) const STEPS: &[Step] = &[
     Step { name: "format", does: "the code is as rustfmt writes it", cold: 1, warm: 1, run: format },
@@ -35,11 +31,14 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "docs", does: "the documentation builds without a warning", cold: 40, warm: 2, run: docs },
     Step { name: "msrv", does: "it compiles with the oldest supported toolchain", cold: 120, warm: 2, run: msrv },
     Step { name: "tests", does: "unit and documentation tests", cold: 350, warm: 200, run: tests },
-    Step { name: "conformance", does: "the contract, sentence by sentence", cold: 150, warm: 150, run: conformance },
+    Step { name: "conformance", does: "the contract, sentence by sentence", cold: 80, warm: 80, run: conformance },
     Step { name: "mutants", does: "the suite notices every lie", cold: 60, warm: 60, run: mutants },
     Step { name: "examples", does: "every example does what it says", cold: 150, warm: 90, run: examples },
     Step { name: "tidy", does: "the conventions of this repository", cold: 5, warm: 2, run: tidy },
 ];
+
+/// Those that need servers, some of them.
+pub(super) const WITH_SERVERS: &[&str] = &["tests", "conformance"];
 
 fn format(options: &Options) -> Ending {
     if !component("fmt", "rustfmt", options) {
@@ -59,7 +58,7 @@ fn docs(_: &Options) -> Ending {
     let mut cargo = programs::cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
     // Programs nobody reads the documentation of; and the mutants, which take as long as all the others together.
-    cargo.args(["--exclude", "mutants", "--exclude", "suite"]);
+    cargo.args(["--exclude", "mutants", "--exclude", "mutants-sqlite", "--exclude", "suite"]);
     check(&mut cargo)
 }
 
@@ -67,7 +66,7 @@ fn msrv(options: &Options) -> Ending {
     let ours = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output();
     if ours.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(&format!("rustc {MSRV}."))) {
         println!("   the toolchain in use is the oldest supported one: every step shows it");
-        return Ending::Ran(Tally::of(true));
+        return Ending::of(true);
     }
     let has = || succeeds(Command::new("rustup").args(["run", MSRV, "rustc", "--version"]));
     if !has() && options.install {
@@ -85,14 +84,12 @@ fn msrv(options: &Options) -> Ending {
 
 fn tests(options: &Options) -> Ending {
     let mut units = workspace_test();
+    units.envs(options.servers.environment());
     units.args(["--lib", "--bins"]).args(test_targets(|folder| !folder.starts_with("examples")));
     let mut documentation = workspace_test();
     documentation.arg("--doc");
     match (count(&mut units, options), count(&mut documentation, options)) {
-        (Ending::Ran(mut tally), Ending::Ran(more)) => {
-            tally += more;
-            Ending::Ran(tally)
-        }
+        (Ending::Ran(units), Ending::Ran(more)) => Ending::Ran(units.and(more)),
         (Ending::NotRun(reason), _) | (_, Ending::NotRun(reason)) => Ending::NotRun(reason),
     }
 }
@@ -112,7 +109,7 @@ fn workspace_test() -> Command {
 
 /// `--test NAME` for each integration test of the packages in folders that are wanted.
 fn test_targets(wanted: fn(&str) -> bool) -> Vec<String> {
-    let folders = ["crates/*", "examples", "examples/*", "mutants", "suite", "xtask", "benches"];
+    let folders = ["crates/*", "examples", "examples/*", "mutants", "servers", "suite", "xtask", "benches"];
     let tests = folders.iter().flat_map(|folder| subfolders(folder)).filter(|folder| wanted(folder));
     tests.flat_map(|folder| names_in(&folder)).flat_map(|name| ["--test".to_owned(), name]).collect()
 }
@@ -137,8 +134,16 @@ fn names_in(folder: &str) -> Vec<String> {
     names
 }
 
+/// Once for each way to servers.
 fn conformance(options: &Options) -> Ending {
-    suite(&options.servers.arguments())
+    let mut all = Outcome::default();
+    for arguments in options.servers.runs() {
+        match suite(&arguments) {
+            Ending::Ran(outcome) => all = all.and(outcome),
+            not_run => return not_run,
+        }
+    }
+    Ending::Ran(all)
 }
 
 fn mutants(_: &Options) -> Ending {
@@ -150,17 +155,17 @@ fn suite(arguments: &[String]) -> Ending {
         Ok(mut suite) => last(suite.arg("conformance").args(arguments)),
         Err(problem) => {
             println!("   {problem}");
-            Ending::Ran(Tally::of(false))
+            Ending::of(false)
         }
     }
 }
 
 fn tidy(_: &Options) -> Ending {
     match tidy::check() {
-        Ok(tally) => Ending::Ran(tally),
+        Ok(tally) => Ending::Ran(tally.into()),
         Err(problem) => {
             println!("   {problem}");
-            Ending::Ran(Tally::of(false))
+            Ending::of(false)
         }
     }
 }
@@ -190,101 +195,9 @@ fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// A program that is one check: it ends well, or not.
-fn check(command: &mut Command) -> Ending {
-    match command.stdin(Stdio::null()).status() {
-        Ok(status) => Ending::Ran(Tally::of(status.success())),
-        Err(error) => Ending::NotRun(format!("{:?} cannot be started: {error}", command.get_program())),
-    }
-}
-
-/// A program whose lines of results are added up. Lines about single passing tests are left out, unless they are wanted.
-fn count(command: &mut Command, options: &Options) -> Ending {
-    let mut total = Tally::default();
-    let ended = lines(command, |line| {
-        let result = Tally::read(line);
-        total += result.unwrap_or_default();
-        let dull = line.is_empty() || line.starts_with("running ") || line.ends_with(" ... ok");
-        let good = result.is_some_and(|tally| tally.failed == 0 && tally.skipped == 0);
-        if options.verbose || !(dull || good) {
-            println!("   {line}");
-        }
-    });
-    settle(ended, total)
-}
-
-/// A program whose last line of results is the sum; all that it prints is shown.
-fn last(command: &mut Command) -> Ending {
-    let mut total = None;
-    let ended = lines(command, |line| {
-        total = Tally::read(line).or(total);
-        println!("   {line}");
-    });
-    // Without such a line nothing was shown, whatever the exit code.
-    settle(ended.map(|well| well && total.is_some()), total.unwrap_or_default())
-}
-
-/// What could not be built, or died before it could report, is a failure that its own counts do not show.
-fn settle(ended: Result<bool, String>, mut tally: Tally) -> Ending {
-    match ended {
-        Err(reason) => return Ending::NotRun(reason),
-        Ok(false) if tally.failed == 0 => tally.failed = 1,
-        Ok(_) => {}
-    }
-    Ending::Ran(tally)
-}
-
-/// Runs to the end and hands on each line of the output; whether it ended well.
-fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool, String> {
-    let cannot = |error| format!("cargo cannot be started: {error}");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(cannot)?;
-    let output = child.stdout.take().expect("it was asked for");
-    for line in BufReader::new(output).split(b'\n') {
-        match line {
-            Ok(line) => each(&String::from_utf8_lossy(&line)),
-            Err(error) => return Err(format!("the output of cargo cannot be read: {error}")),
-        }
-    }
-    child.wait().map(|status| status.success()).map_err(cannot)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
-    }
-
-    fn tally(ending: Ending) -> (u64, u64, u64) {
-        match ending {
-            Ending::Ran(tally) => (tally.passed, tally.failed, tally.skipped),
-            Ending::NotRun(reason) => panic!("not run: {reason}"),
-        }
-    }
-
-    #[test]
-    fn results_are_added_up() {
-        let two =
-            "echo 'test result: ok. 2 passed; 0 failed; 1 ignored;'; echo 'test result: FAILED. 1 passed; 1 failed;'";
-        assert_eq!(tally(count(&mut shell(two), &Options::default())), (3, 1, 1));
-    }
-
-    #[test]
-    fn what_dies_without_a_word_has_failed() {
-        let dies = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored;'; exit 101";
-        assert_eq!(tally(count(&mut shell(dies), &Options::default())), (2, 1, 0));
-        assert_eq!(tally(last(&mut shell("exit 0"))), (0, 1, 0));
-        assert_eq!(tally(check(&mut shell("exit 1"))), (0, 1, 0));
-    }
-
-    #[test]
-    fn the_last_sum_counts() {
-        let table = "echo '3 passed, 0 failed'; echo '5 passed, 0 failed'";
-        assert_eq!(tally(last(&mut shell(table))), (5, 0, 0));
-    }
 
     #[test]
     fn every_integration_test_belongs_to_a_step() {
@@ -292,10 +205,5 @@ mod tests {
         assert!(["events", "program", "output"].iter().all(|name| all.iter().any(|target| target == name)), "{all:?}");
         let examples = test_targets(|folder| folder.starts_with("examples"));
         assert!(examples.contains(&"output".to_owned()) && !examples.contains(&"program".to_owned()), "{examples:?}");
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_run() {
-        assert!(matches!(check(&mut Command::new("/no/such/program")), Ending::NotRun(_)));
     }
 }
