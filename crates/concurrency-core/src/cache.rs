@@ -1,5 +1,6 @@
 //! Values that may disappear at any time, and never lie.
 
+mod bells;
 mod counts;
 mod find;
 mod flight;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub use self::{
+    bells::Bells,
     counts::CacheCounts,
     typed::{OnError, TypedCache},
 };

@@ -48,20 +48,39 @@ pub struct RedisConfig {
     /// How long a fencing mark outlives the last fenced write of its key. 24 hours by default.
     #[serde(with = "config::optional_duration")]
     pub fence_retention: Option<Duration>,
+    /// The TTL of entries set with `Expiry::Default`. By default they go only by eviction.
+    #[serde(with = "config::optional_duration")]
+    pub cache_default_ttl: Option<Duration>,
+    /// How a cache is cleared: `scan` by default. All processes must have the same: entries of one way are not seen in the other.
+    pub cache_clear: Option<CacheClear>,
     /// Options that differ for a namespace.
     pub namespaces: BTreeMap<String, RedisConfig>,
+}
+
+/// How a cache is cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheClear {
+    /// By looking through all names of the database and removing the entries: reads are plain, a clear takes about a second for
+    /// a million names, and has to end within `operation_timeout`.
+    #[default]
+    Scan,
+    /// By a token that every entry has a copy of: a clear is one small write however much there is, reads compare it.
+    Generation,
 }
 
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, .. } = self;
-        let Self { operation_timeout, max_value, fence_retention, namespaces, .. } = self;
+        let Self { operation_timeout, max_value, fence_retention, cache_default_ttl, cache_clear, namespaces, .. } =
+            self;
         let password = password.as_ref().map(|_| "***");
         let mut debug = f.debug_struct("RedisConfig");
         debug.field("host", host).field("port", port).field("db", db).field("user", user).field("password", &password);
         debug.field("tls", tls).field("tls_ca_file", tls_ca_file).field("key_prefix", key_prefix);
         debug.field("operation_timeout", operation_timeout).field("max_value", max_value);
-        debug.field("fence_retention", fence_retention).field("namespaces", namespaces).finish()
+        debug.field("fence_retention", fence_retention).field("cache_default_ttl", cache_default_ttl);
+        debug.field("cache_clear", cache_clear).field("namespaces", namespaces).finish()
     }
 }
 
@@ -74,6 +93,10 @@ pub(crate) struct NamespaceConfig {
     pub(crate) max_value: usize,
     /// How long a fencing mark outlives the last fenced write of its key.
     pub(crate) fence_retention: Ttl,
+    /// The TTL of entries set with `Expiry::Default`.
+    pub(crate) cache_default_ttl: Option<Ttl>,
+    /// How a cache is cleared.
+    pub(crate) cache_clear: CacheClear,
 }
 
 impl RedisConfig {
@@ -156,6 +179,20 @@ impl RedisConfig {
     #[must_use]
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
+        self
+    }
+
+    /// The TTL of entries set with `Expiry::Default`.
+    #[must_use]
+    pub fn cache_default_ttl(mut self, ttl: Duration) -> Self {
+        self.cache_default_ttl = Some(ttl);
+        self
+    }
+
+    /// How a cache is cleared.
+    #[must_use]
+    pub fn cache_clear(mut self, how: CacheClear) -> Self {
+        self.cache_clear = Some(how);
         self
     }
 
@@ -242,6 +279,7 @@ impl RedisConfig {
             return Err(Error::invalid("max_value", "1 byte to 256 MiB"));
         }
         self.fence_retention.map(Ttl::new).transpose()?;
+        self.cache_default_ttl.map(Ttl::new).transpose()?;
         Ok(())
     }
 
@@ -254,10 +292,13 @@ impl RedisConfig {
     pub(crate) fn of(&self, namespace: &str) -> NamespaceConfig {
         let own = self.namespaces.get(namespace).unwrap_or(self);
         let retention = own.fence_retention.or(self.fence_retention).unwrap_or(Duration::from_secs(86_400));
+        let default_ttl = own.cache_default_ttl.or(self.cache_default_ttl);
         NamespaceConfig {
             operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
             max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
             fence_retention: Ttl::new(retention).expect("checked"),
+            cache_default_ttl: default_ttl.map(|ttl| Ttl::new(ttl).expect("checked")),
+            cache_clear: own.cache_clear.or(self.cache_clear).unwrap_or_default(),
         }
     }
 }
@@ -269,7 +310,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "rediss://me:p%40ss@[::1]:7000/3?operation_timeout=2s&max_value=10&fence_retention=1h&key_prefix=app:1\
-            &tls_ca_file=/ca.pem";
+            &tls_ca_file=/ca.pem&cache_default_ttl=90s&cache_clear=generation";
         let config = RedisConfig::new("::1")
             .port(7000)
             .db(3)
@@ -280,7 +321,9 @@ mod tests {
             .key_prefix("app:1")
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
-            .fence_retention(Duration::from_secs(3600));
+            .fence_retention(Duration::from_secs(3600))
+            .cache_default_ttl(Duration::from_secs(90))
+            .cache_clear(CacheClear::Generation);
         assert_eq!(RedisConfig::from_url(url).unwrap(), config);
         for url in ["redis://h", "valkey://h", "redis://h/"] {
             assert_eq!(RedisConfig::from_url(url).unwrap(), RedisConfig::new("h"), "{url}");
@@ -312,6 +355,8 @@ mod tests {
             "redis://h?max_value=0",
             "redis://h?max_value=268435457",
             "redis://h?fence_retention=0s",
+            "redis://h?cache_default_ttl=0s",
+            "redis://h?cache_clear=secret",
             "redis://h?key_prefix=",
             "redis://h?key_prefix=a%7B",
         ] {

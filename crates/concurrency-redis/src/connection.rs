@@ -12,31 +12,25 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use concurrency_core::{Error, Result, random};
+use concurrency_core::{Error, Outcome, Result, retry::Backoff};
 use redis::{Cmd, Pipeline, Value};
+use tokio::sync::watch;
 
-#[allow(unused_imports, reason = "pushes are for the components to come")]
 pub(crate) use self::{
     deadline::Deadline,
-    pushes::{Handler, Listener, Push, Pushes},
+    pushes::{Push, Pushes},
     request::Repeat,
     server::{Eviction, Server},
 };
 use self::{
     link::{Link, Opener},
+    pushes::Inbox,
     request::{Answers, Request},
     target::Target,
 };
-use crate::{config::RedisConfig, error, key, script::Script};
+use crate::{config::RedisConfig, error, script::Script};
 
 /// A client of one server. Clones share its connections.
 #[derive(Clone)]
@@ -49,7 +43,7 @@ struct Inner {
     pushes: Arc<Pushes>,
     /// What the server said of itself when this client was opened.
     server: Server,
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Client {
@@ -76,18 +70,27 @@ impl Client {
     /// Dropping the future leaves nothing open.
     pub(crate) async fn open(config: &RedisConfig, limit: Duration) -> Result<Self> {
         let target = Arc::new(Target::new(config).await?);
-        let opener = Opener { target, routes: None, limit };
-        let inbox = key::inbox(config.prefix(), u128::from_be_bytes(random::bytes()));
+        let inbox = Inbox::new(config.prefix());
+        let opener = Opener { target, inbox: inbox.channel().into(), routes: None, limit };
         let commands = Link::start(opener.clone()).await?;
         let pushes = Pushes::start(opener, inbox).await?;
         let server = commands.server().expect("the connection of commands was asked").clone();
-        Ok(Self { inner: Arc::new(Inner { commands, pushes, server, closed: AtomicBool::new(false) }) })
+        Ok(Self { inner: Arc::new(Inner { commands, pushes, server, closed: watch::Sender::new(false) }) })
     }
 
     /// # Errors
     /// `Closed` after [`close`](Self::close).
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.inner.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+        if *self.inner.closed.borrow() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Returns when this client is closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub(crate) async fn closed(&self) {
+        // The sender is this client's own.
+        drop(self.inner.closed.subscribe().wait_for(|closed| *closed).await);
     }
 
     /// What the server said of itself when this client was opened.
@@ -172,6 +175,55 @@ impl Client {
         Ok(values.into_iter().map(answer).collect())
     }
 
+    /// The answer to a script of which each copy is made anew, because a late one must not be the same as an earlier one.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub(crate) async fn call_anew(
+        &self,
+        script: &'static Script,
+        call: impl FnMut() -> Cmd,
+        deadline: Deadline,
+    ) -> Result<Answer> {
+        self.request_anew(Some(script), call, deadline).await
+    }
+
+    /// As [`call_anew`](Self::call_anew), for a command.
+    pub(crate) async fn send_anew(&self, command: impl FnMut() -> Cmd, deadline: Deadline) -> Result<Answer> {
+        self.request_anew(None, command, deadline).await
+    }
+
+    async fn request_anew(
+        &self,
+        script: Option<&'static Script>,
+        mut command: impl FnMut() -> Cmd,
+        deadline: Deadline,
+    ) -> Result<Answer> {
+        self.check_open()?;
+        let (mut repeated, mut backoff) = (false, Backoff::new());
+        loop {
+            let command = command();
+            let sent = Request::One(&command, script).send(&self.inner.commands, Repeat::Anew, deadline).await;
+            let lost = match sent {
+                Ok(Answers { mut values, .. }) => {
+                    let value = accepted(values.pop().ok_or_else(error::not_understood)?, repeated)?;
+                    return Ok(Answer { value, repeated });
+                }
+                Err(lost) => lost,
+            };
+            if lost.outcome() == Outcome::NotApplied {
+                return Err(if repeated { error::with_outcome(lost, error::UNKNOWN) } else { lost });
+            }
+            repeated = true;
+            if deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
+                return Err(lost);
+            }
+        }
+    }
+
     /// Whether the server answers, on both connections.
     pub(crate) async fn health(&self, deadline: Deadline) -> Result<()> {
         self.read(&redis::cmd("PING"), deadline).await?;
@@ -180,7 +232,7 @@ impl Client {
 
     /// Ends both connections, once what is under way on them has ended. Closing twice is fine.
     pub(crate) fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
+        self.inner.closed.send_replace(true);
         self.inner.pushes.close();
         self.inner.commands.close();
     }

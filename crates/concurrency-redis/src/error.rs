@@ -70,7 +70,8 @@ pub(crate) fn of_handshake(error: &io::Error) -> Error {
     }
 }
 
-fn no_tls(found: &str) -> Error {
+/// It was asked to speak TLS, and does not.
+pub(crate) fn no_tls(found: &str) -> Error {
     Error::Incompatible { what: "transport", found: found.into(), wanted: "TLS 1.2 or newer".into() }
 }
 

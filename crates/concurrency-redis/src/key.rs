@@ -5,11 +5,15 @@
 //! | `PREFIX:sv:{NAMESPACE}:KEY` | a value of a state store |
 //! | `PREFIX:sf:{NAMESPACE}:KEY` | its fencing mark |
 //! | `PREFIX:si:{NAMESPACE}` | the index of a state store: a sorted set of keys |
+//! | `PREFIX:cv:NAMESPACE:KEY` | an entry of a cache that is cleared by a scan |
+//! | `PREFIX:cg:{NAMESPACE}:KEY` | an entry of a cache with generations |
+//! | `PREFIX:cn:{NAMESPACE}` | its generation |
+//! | `PREFIX:inbox:CLIENT` | a channel: what one client is told |
 //!
 //! A cluster hashes what stands between the first `{` and the next `}` of a name. A prefix and a namespace contain neither, so
 //! the braces written here are the first ones, whatever a user's key contains: braces, zero bytes, or nothing but `}`. What a
 //! script touches together shares one tag; all of a state store's names do, because its index has to change in the same step as
-//! its values.
+//! its values, and all of a cache with generations. An entry of a cache without is touched alone: it is wherever its name falls.
 //!
 //! No script makes a name: it gets them all, so that a cluster knows where to run it.
 
@@ -49,9 +53,50 @@ impl StateKeys {
     }
 }
 
-/// The channel at which one client is told things; nobody else knows its name.
-pub(crate) fn inbox(prefix: &str, client: u128) -> String {
-    format!("{prefix}:inbox:{client:032x}")
+/// The names of one cache.
+#[derive(Debug, Clone)]
+pub(crate) struct CacheKeys {
+    entries: Box<str>,
+    generation: Option<Box<str>>,
+}
+
+impl CacheKeys {
+    pub(crate) fn new(prefix: &str, namespace: &Namespace, has_generations: bool) -> Self {
+        let namespace = namespace.as_str();
+        if has_generations {
+            let generation = format!("{prefix}:cn:{{{namespace}}}");
+            return Self {
+                entries: format!("{prefix}:cg:{{{namespace}}}:").into(),
+                generation: Some(generation.into()),
+            };
+        }
+        Self { entries: format!("{prefix}:cv:{namespace}:").into(), generation: None }
+    }
+
+    /// Where the entry of a key stands.
+    pub(crate) fn entry(&self, key: &str) -> String {
+        [&*self.entries, key].concat()
+    }
+
+    /// Where the generation stands, if there is one.
+    pub(crate) fn generation(&self) -> Option<&str> {
+        self.generation.as_deref()
+    }
+
+    /// What all entries match, and nothing else: neither a prefix nor a namespace has characters that mean something in it.
+    pub(crate) fn pattern(&self) -> String {
+        [&*self.entries, "*"].concat()
+    }
+}
+
+/// What the channels of all clients begin with.
+pub(crate) fn inboxes(prefix: &str) -> String {
+    format!("{prefix}:inbox:")
+}
+
+/// A client's own part of its channel, at which it is told things; nobody else knows it.
+pub(crate) fn inbox_of(client: u128) -> String {
+    format!("{client:032x}")
 }
 
 #[cfg(test)]
@@ -78,14 +123,27 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_with_generations_is_in_one_slot() {
+        let keys = CacheKeys::new("app", &Namespace::new("users").unwrap(), true);
+        for key in ["a", "}", "{other}"] {
+            assert_eq!(tag(&keys.entry(key)), "users");
+        }
+        assert_eq!(tag(keys.generation().unwrap()), "users");
+    }
+
+    #[test]
     fn names_differ_where_anything_does() {
         let mut names = std::collections::HashSet::new();
         for namespace in ["a", "b", "a.b", "A"] {
-            let keys = StateKeys::new("app", &Namespace::new(namespace).unwrap());
+            let namespace = Namespace::new(namespace).unwrap();
+            let keys = StateKeys::new("app", &namespace);
+            let caches = [false, true].map(|has_generations| CacheKeys::new("app", &namespace, has_generations));
             for key in ["a", "b", ":", "}:a", "a:"] {
                 assert!(names.insert(keys.value(key)) && names.insert(keys.mark(key)));
+                assert!(caches.iter().all(|keys| names.insert(keys.entry(key))));
             }
             assert!(names.insert(keys.index().to_owned()));
+            assert!(caches.iter().filter_map(CacheKeys::generation).all(|name| names.insert(name.to_owned())));
         }
     }
 }

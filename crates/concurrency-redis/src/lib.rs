@@ -16,8 +16,8 @@
 //! Redis 6.2 or newer, or Valkey, as one standalone server. Options are described at [`RedisConfig`]; guarantees, rights that a
 //! login needs and the names on the server in `docs/backends/redis.md`.
 
+mod cache;
 mod config;
-#[allow(dead_code, reason = "pushes are for the components to come")]
 mod connection;
 mod error;
 mod key;
@@ -28,13 +28,17 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Capabilities, Connector, Namespace, Result, StateStore};
+use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Namespace, Result, StateStore};
 
+pub use self::{
+    cache::RedisCache,
+    config::{CacheClear, RedisConfig},
+    state::RedisState,
+};
 use self::{
     config::NamespaceConfig,
     connection::{Client, Deadline},
 };
-pub use self::{config::RedisConfig, state::RedisState};
 
 /// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
 /// one per server.
@@ -42,6 +46,8 @@ pub use self::{config::RedisConfig, state::RedisState};
 pub struct Redis {
     config: Arc<RedisConfig>,
     client: Client,
+    /// Ring where a reservation ends that somebody of this client waits for.
+    bells: Arc<Bells>,
 }
 
 impl Redis {
@@ -66,7 +72,8 @@ impl Redis {
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         config.check()?;
         let client = Client::open(&config, config.of("").operation_timeout).await?;
-        Ok(Self { config: Arc::new(config), client })
+        let bells = cache::bells(&client);
+        Ok(Self { config: Arc::new(config), client, bells })
     }
 
     /// As [`Backend::state_store`], the type itself.
@@ -76,6 +83,16 @@ impl Redis {
     pub fn state_store(&self, namespace: &str) -> Result<Arc<RedisState>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(RedisState::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
+    /// As [`Backend::cache`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cache(&self, namespace: &str) -> Result<Arc<RedisCache>> {
+        let (namespace, config) = self.component(namespace)?;
+        let (client, bells) = (self.client.clone(), Arc::clone(&self.bells));
+        Ok(Arc::new(RedisCache::new(client, bells, self.config.prefix(), &namespace, config)))
     }
 
     /// What every component is made of.
@@ -96,7 +113,8 @@ impl Backend for Redis {
     fn capabilities(&self) -> Capabilities {
         let config = self.config.of("");
         let state = RedisState::capabilities_under(&config, self.client.server());
-        Capabilities { state: Some(state), cache: None, lock: None, events: None }
+        let cache = RedisCache::capabilities_under(&config, self.client.server());
+        Capabilities { state: Some(state), cache: Some(cache), lock: None, events: None }
     }
 
     async fn health(&self) -> Result<()> {
@@ -109,5 +127,9 @@ impl Backend for Redis {
 
     fn state_store(&self, namespace: &str) -> Result<Arc<dyn StateStore>> {
         Ok(self.state_store(namespace)?)
+    }
+
+    fn cache(&self, namespace: &str) -> Result<Arc<dyn Cache>> {
+        Ok(self.cache(namespace)?)
     }
 }

@@ -79,3 +79,31 @@ script! {
     /// Reads the first bytes of values, and takes the dead out of the index.
     LOOK = "value.lua" "look.lua"
 }
+script! {
+    /// Sets a value of a cache.
+    SET = "entry.lua" "set.lua"
+}
+script! {
+    /// Sets a value while a reservation stands.
+    FILL = "entry.lua" "fill.lua"
+}
+script! {
+    /// Removes a value, or ends a reservation.
+    REMOVE = "entry.lua" "remove.lua"
+}
+script! {
+    /// Finds a value, or reserves its key.
+    RESERVE = "entry.lua" "reserve.lua"
+}
+script! {
+    /// Has a client told when a reservation ends.
+    WATCH = "entry.lua" "watch.lua"
+}
+script! {
+    /// Reads a value with what is left of its lifetime.
+    REMAINING = "entry.lua" "remaining.lua"
+}
+script! {
+    /// Removes what was cleared.
+    SWEEP = "entry.lua" "sweep.lua"
+}

@@ -15,9 +15,9 @@ use std::time::Duration;
 use concurrency_core::{Bytes, Error, Result, State, Version};
 
 /// The first byte of everything stored.
-const MARK: u8 = 0xC1;
+pub(crate) const MARK: u8 = 0xC1;
 /// The version of the format.
-const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 /// So many bytes come before the value.
 pub(crate) const HEADER: usize = 26;
 

@@ -1,32 +1,75 @@
-//! The suite, on one server for all cases.
+//! The suite, on one server for all cases, by a login that may do no more than is documented.
 
-use std::sync::{Arc, LazyLock};
+mod login;
+
+use std::sync::{Arc, Once};
 
 use concurrency_conformance::{Component, Harness};
 use concurrency_core::Backend;
-use concurrency_redis::{Redis, RedisConfig};
-use servers::{Kind, Server, Setup};
+use concurrency_redis::{CacheClear, Redis, RedisConfig};
+use redis::cmd;
+use servers::{Kind, Server, Setup, Shared};
 
 /// What it has answered is on disk, so that the most is declared and has to hold.
-static SERVER: LazyLock<Option<Server>> =
-    LazyLock::new(|| servers::for_test(Kind::Redis, None, &Setup::new().durable()));
+static SERVER: Shared = Shared::new(Kind::Redis, Setup::new().durable());
+/// Once for all cases.
+static LOGIN: Once = Once::new();
 
-/// `None` where no server can be had, and none has to be.
-fn harness<C: Component + ?Sized>() -> Option<Harness<C>> {
-    let url = SERVER.as_ref()?.url();
-    Some(Harness::backend(move || async move {
-        Ok(Arc::new(Redis::connect(RedisConfig::from_url(url)?).await?) as Arc<dyn Backend>)
-    }))
+fn server() -> Option<&'static Server> {
+    let server = SERVER.get()?;
+    LOGIN.call_once(|| login::set_user(&mut login::admin(server), "shop", &login::rights()));
+    Some(server)
 }
 
-/// Ends the test where there is no server.
-macro_rules! harness {
-    () => {
-        match harness() {
-            Some(harness) => harness,
-            None => return,
-        }
-    };
+fn harness<C: Component + ?Sized>(cache_clear: CacheClear) -> Harness<C> {
+    let Some(server) = server() else { return Harness::missing("no redis") };
+    Harness::backend(move || async move {
+        let config = RedisConfig::from_url(server.url())?.user("shop").password(login::PASSWORD);
+        Ok(Arc::new(Redis::connect(config.cache_clear(cache_clear)).await?) as Arc<dyn Backend>)
+    })
 }
 
-concurrency_conformance::state_store!(harness!());
+concurrency_conformance::state_store!(harness(CacheClear::Scan));
+concurrency_conformance::cache!(harness(CacheClear::Scan));
+
+/// The other way to clear a cache.
+mod generations {
+    use super::*;
+
+    concurrency_conformance::cache!(harness(CacheClear::Generation));
+}
+
+/// All of them are what the suite above needs: it does not pass without.
+#[test]
+fn no_command_is_newer_than_the_oldest_version_that_will_do() {
+    let Some(server) = server() else { return };
+    let mut admin = login::admin(server);
+    for right in login::rights() {
+        let Some(name) = right.strip_prefix('+') else { continue };
+        let docs = cmd("COMMAND").arg("DOCS").arg(name).query(&mut admin).expect("Redis 7.0 or newer knows itself");
+        let since = since(&docs).unwrap_or_else(|| panic!("{name}: {docs:?}"));
+        let version: Vec<u32> = since.split('.').map_while(|number| number.parse().ok()).collect();
+        assert!(version[..2] <= [6, 2][..], "{name} is as new as {since}");
+    }
+}
+
+/// What stands behind `since`, first of the command itself, in flat arrays or in maps.
+fn since(docs: &redis::Value) -> Option<String> {
+    let mut words = Vec::new();
+    flatten(docs, &mut words);
+    let place = words.iter().position(|word| word == "since")?;
+    words.into_iter().nth(place + 1)
+}
+
+fn flatten(value: &redis::Value, words: &mut Vec<String>) {
+    match value {
+        redis::Value::Array(values) => values.iter().for_each(|value| flatten(value, words)),
+        redis::Value::Map(pairs) => pairs.iter().for_each(|(key, value)| {
+            flatten(key, words);
+            flatten(value, words);
+        }),
+        redis::Value::BulkString(bytes) => words.push(String::from_utf8_lossy(bytes).into_owned()),
+        redis::Value::SimpleString(text) => words.push(text.clone()),
+        _ => {}
+    }
+}

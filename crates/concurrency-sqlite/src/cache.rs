@@ -9,7 +9,6 @@
 //! - *Durability.* Writes are not synchronised: a process that dies loses nothing that was acknowledged, a loss of power may take
 //!   back the last writes, removals and clears.
 
-mod bells;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,14 +17,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Namespace, Result, Survives, Ticket,
-    Ttl, check_distinct_keys, check_key, check_keys, check_set_batch, check_size,
+    Bells, Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Namespace, Result, Survives,
+    Ticket, Ttl, check_distinct_keys, check_key, check_keys, check_set_batch, check_size,
     clock::{self, BootInstant},
     random,
 };
 use rusqlite::Connection;
 
-pub(crate) use self::bells::Bells;
 use self::table::{ANY, Found, Table, Token};
 use crate::{
     config::NamespaceConfig,
@@ -147,7 +145,7 @@ impl Cache for SqliteCache {
         let ttl = self.space.check_set(key, &value, expiry)?;
         let owned = key.to_owned();
         self.write(move |table| table.set(&owned, &value, ttl)).await?;
-        self.bells.ring(self.namespace(), key);
+        self.bells.ring((self.namespace(), key));
         Ok(())
     }
 
@@ -156,7 +154,7 @@ impl Cache for SqliteCache {
         check_key(key)?;
         let owned = key.to_owned();
         let removed = self.write(move |table| table.remove(&owned)).await?;
-        self.bells.ring(self.namespace(), key);
+        self.bells.ring((self.namespace(), key));
         Ok(removed)
     }
 
@@ -198,7 +196,7 @@ impl Cache for SqliteCache {
         let set =
             move |table: &Table<'_>| accepted.iter().try_for_each(|((key, value), ttl)| table.set(key, value, *ttl));
         let answer = self.write(set).await;
-        keys.iter().for_each(|key| self.bells.ring(self.namespace(), key));
+        keys.iter().for_each(|key| self.bells.ring((self.namespace(), key.as_str())));
         checked.into_iter().map(|ttl| ttl.and_then(|_| answer.clone())).collect()
     }
 
@@ -213,7 +211,7 @@ impl Cache for SqliteCache {
             sent.iter().try_fold(0, |removed, key| Ok(removed + u64::from(table.remove(key)?)))
         };
         let removed = self.write(remove).await?;
-        keys.iter().for_each(|key| self.bells.ring(self.namespace(), key));
+        keys.iter().for_each(|key| self.bells.ring((self.namespace(), *key)));
         Ok(removed)
     }
 
@@ -255,7 +253,7 @@ impl Cache for SqliteCache {
         let ttl = self.space.check_set(&ticket.key, &value, expiry)?;
         let Ticket { key, token } = ticket.clone();
         let is_filled = self.write(move |table| table.fill(&key, token, &value, ttl)).await?;
-        self.bells.ring(self.namespace(), &ticket.key);
+        self.bells.ring((self.namespace(), &*ticket.key));
         Ok(is_filled)
     }
 
@@ -263,7 +261,7 @@ impl Cache for SqliteCache {
         self.database.check_open()?;
         check_key(key)?;
         let mut commits = self.database.commits();
-        let bell = self.bells.of(self.namespace(), key);
+        let bell = self.bells.of((self.namespace(), key));
         let (mut first, until) = (None, BootInstant::now().after(LONGEST_WAIT));
         loop {
             let rung = bell.notified();

@@ -36,12 +36,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Backend, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
+    Backend, Bells, Cache, Capabilities, Connector, Error, EventStore, Lock, Namespace, Result, StateStore,
 };
 pub use rusqlite;
 use tokio::sync::Notify;
 
-use self::{cache::Bells, config::NamespaceConfig, connection::Database, lock::Desk};
 pub use self::{
     cache::SqliteCache,
     config::SqliteConfig,
@@ -51,6 +50,7 @@ pub use self::{
     state::{SqliteState, SqliteStateTransaction},
     transaction::SqliteTransaction,
 };
+use self::{config::NamespaceConfig, connection::Database, lock::Desk};
 
 /// One client of one SQLite file: a writing thread, `reader_threads` reading ones, and at most seven connections more than those,
 /// whatever the number of components. Clones are the same client; a process needs one per file.

@@ -92,11 +92,19 @@ pub(super) async fn one_load_for_all_processes(cx: Cx) {
 
 pub(super) async fn a_loaders_error_reaches_all_and_nobody_waits_for_it(cx: Cx) {
     let cache = numbers(&cx).await;
+    let (leads, led) = tokio::sync::oneshot::channel();
     let failing = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        leads.send(()).expect("the case waits");
+        // The other one has missed, too, and follows.
+        cx.eventually("a second miss", Duration::from_secs(10), async || (cache.counts().misses == 2).then_some(()))
+            .await;
         refuses().await
     };
-    let (leader, follower) = tokio::join!(cache.get_or_load("k", failing), cache.get_or_load("k", never_polled()));
+    let following = async {
+        led.await.expect("the leader leads");
+        cache.get_or_load("k", never_polled()).await
+    };
+    let (leader, follower) = tokio::join!(cache.get_or_load("k", failing), following);
     for answer in [leader, follower] {
         let error = answer.expect_err("the loader failed");
         assert_eq!(error.load_error::<io::Error>().map(ToString::to_string).as_deref(), Some("away"), "{error:?}");

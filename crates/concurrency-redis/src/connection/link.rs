@@ -40,6 +40,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) struct Opener {
     pub(super) target: Arc<Target>,
+    /// The channel of the client.
+    pub(super) inbox: Arc<str>,
     /// Where pushes go; `None` for the connection of commands.
     pub(super) routes: Option<Arc<Routes>>,
     /// How long an attempt may take.
@@ -153,16 +155,16 @@ struct Opened {
 impl Shared {
     async fn open(&self, opener: &Opener, generation: u64) -> Result<Opened> {
         self.accepted.store(false, Ordering::Release);
-        let Opener { target, routes, limit } = opener;
+        let Opener { target, inbox, routes, limit } = opener;
         let opening = async {
             let on_push = routes.as_ref().map(|routes| routes.on_push());
-            let opened = target.open(on_push, || self.accepted.store(true, Ordering::Release)).await;
+            let opened = target.open(*limit, on_push, || self.accepted.store(true, Ordering::Release)).await;
             let (mut connection, driver) = opened?;
             let driver = tokio::spawn(driver);
             // From here on dropping it ends the driver.
             let guard = EndOnDrop(driver.abort_handle());
             let server = match routes {
-                None => Some(server::ask(&mut connection, target.db).await?),
+                None => Some(server::ask(&mut connection, target.db, inbox).await?),
                 Some(routes) => {
                     routes.subscribe_all(&mut connection, generation).await?;
                     None

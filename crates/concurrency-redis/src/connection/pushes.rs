@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use concurrency_core::{Error, Outcome, Result};
+use concurrency_core::{Error, Outcome, Result, random};
 use redis::{PushInfo, PushKind, Value, aio::MultiplexedConnection};
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use super::{
     link::{Connected, Link, Opener},
     target::OnPush,
 };
-use crate::error;
+use crate::{error, key};
 
 /// What comes to the inbox.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,27 @@ pub(crate) enum Push<'p> {
 /// hold the client, or neither would ever end.
 pub(crate) type Handler = Arc<dyn Fn(Push<'_>) + Send + Sync>;
 
+/// A channel that only one client subscribes to.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    channel: String,
+    /// So many bytes of it are the same for all clients.
+    prefix: usize,
+}
+
+impl Inbox {
+    /// A new one.
+    pub(super) fn new(prefix: &str) -> Self {
+        let prefix = key::inboxes(prefix);
+        let own = key::inbox_of(u128::from_be_bytes(random::bytes()));
+        Self { channel: [&*prefix, &own].concat(), prefix: prefix.len() }
+    }
+
+    pub(super) fn channel(&self) -> &str {
+        &self.channel
+    }
+}
+
 /// The connection of pushes.
 pub(crate) struct Pushes {
     link: Link,
@@ -45,7 +66,7 @@ pub(crate) struct Pushes {
 
 impl fmt::Debug for Pushes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pushes").field("inbox", &self.routes.inbox).finish_non_exhaustive()
+        f.debug_struct("Pushes").finish_non_exhaustive()
     }
 }
 
@@ -54,7 +75,7 @@ impl Pushes {
     ///
     /// # Errors
     /// Those of opening; `Unauthorized` where the login may not subscribe.
-    pub(super) async fn start(opener: Opener, inbox: String) -> Result<Arc<Self>> {
+    pub(super) async fn start(opener: Opener, inbox: Inbox) -> Result<Arc<Self>> {
         let routes = Arc::new(Routes { inbox, handlers: Mutex::default(), channels: Mutex::default() });
         let link = Link::start(Opener { routes: Some(Arc::clone(&routes)), ..opener }).await?;
         Ok(Arc::new(Self { link, routes }))
@@ -62,7 +83,12 @@ impl Pushes {
 
     /// Where scripts reach this client.
     pub(crate) fn inbox(&self) -> &str {
-        &self.routes.inbox
+        &self.routes.inbox.channel
+    }
+
+    /// The same in two parts: what the channels of all clients begin with, and 32 characters that only this client has.
+    pub(crate) fn inbox_parts(&self) -> (&str, &str) {
+        self.inbox().split_at(self.routes.inbox.prefix)
     }
 
     /// Hands what comes to the inbox under `mark` to `handler` from now on.
@@ -169,7 +195,7 @@ impl Drop for Listener {
 
 /// Who gets what.
 pub(super) struct Routes {
-    inbox: String,
+    inbox: Inbox,
     handlers: Mutex<Vec<(u8, Handler)>>,
     channels: Mutex<HashMap<Box<str>, Channel>>,
 }
@@ -195,7 +221,7 @@ impl Routes {
         else {
             return;
         };
-        if channel == self.inbox.as_bytes() {
+        if channel == self.inbox.channel.as_bytes() {
             let Some((mark, message)) = message.split_first() else { return };
             for handler in self.handlers(Some(*mark)) {
                 handler(Push::Message(message));
@@ -228,7 +254,7 @@ impl Routes {
     /// # Errors
     /// Those of the driver; `Unauthorized`.
     pub(super) async fn subscribe_all(&self, connection: &mut MultiplexedConnection, generation: u64) -> Result<()> {
-        let mut channels: Vec<Box<str>> = vec![self.inbox.as_str().into()];
+        let mut channels: Vec<Box<str>> = vec![self.inbox.channel.as_str().into()];
         channels.extend(lock(&self.channels).keys().cloned());
         let names: Vec<&str> = channels.iter().map(|channel| &**channel).collect();
         let subscribed = connection.subscribe(&names[..]).await;

@@ -34,6 +34,8 @@ pub(crate) enum Repeat {
     Never,
     /// It does no harm, or none that its answer does not tell.
     UntilAnswered,
+    /// Another one follows, made by who has sent this: only this copy is sent once.
+    Anew,
 }
 
 /// What the server said.
@@ -88,7 +90,7 @@ impl Request<'_> {
             };
             connected.suspect();
             repeated = true;
-            if repeat == Repeat::Never || deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
+            if repeat != Repeat::UntilAnswered || deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
                 return Err(failure);
             }
         }
@@ -140,7 +142,7 @@ impl Request<'_> {
         tokio::pin!(answer);
         let slice = match repeat {
             Repeat::Never => deadline.limit,
-            Repeat::UntilAnswered => deadline.limit / PATIENCE,
+            Repeat::UntilAnswered | Repeat::Anew => deadline.limit / PATIENCE,
         };
         loop {
             let until = deadline.at.min(BootInstant::now().after(slice));

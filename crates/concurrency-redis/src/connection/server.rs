@@ -28,16 +28,16 @@ pub(crate) enum Eviction {
     Anything,
 }
 
-/// Chooses the database, asks the server what it is, and proves that it runs scripts.
+/// Chooses the database, asks the server what it is, and proves that it runs scripts, and that they may tell this client things.
 ///
 /// # Errors
 /// `Unavailable` for one that is loading or read-only; `Incompatible` for one that is too old or a node of a cluster;
 /// `Unauthorized` for a login that may not run scripts; `InvalidArgument` for a database that it has not.
-pub(super) async fn ask(connection: &mut MultiplexedConnection, db: u16) -> Result<Server> {
+pub(super) async fn ask(connection: &mut MultiplexedConnection, db: u16, inbox: &str) -> Result<Server> {
     let mut questions = Pipeline::new();
     questions.cmd("SELECT").arg(db);
     questions.cmd("PING");
-    questions.cmd("EVAL").arg("return redis.call('TIME')").arg(0);
+    questions.cmd("EVAL").arg("redis.call('PUBLISH', ARGV[1], '') return redis.call('TIME')").arg(0).arg(inbox);
     questions.cmd("HELLO");
     questions.cmd("INFO");
     questions.cmd("CONFIG").arg("GET").arg("appendfsync");

@@ -5,12 +5,15 @@
 
 use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
 
-use concurrency_core::{Error, Result};
+use concurrency_core::{Error, Outcome, Result};
 use redis::{
     AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo,
     aio::{MultiplexedConnection, SendError},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -24,8 +27,8 @@ use crate::{config::RedisConfig, error};
 
 /// Requests that may wait for the driver's task; it takes them all at once.
 const QUEUE: usize = 1024;
-/// How long a server may take to show that it speaks TLS, after it has hung up on a plain connection.
-const TLS_PROBE: Duration = Duration::from_secs(1);
+/// How long a server may take to show that it speaks in another way than it was spoken to.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// Runs a connection: it has to be polled for anything to happen, and ends with the connection.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -65,12 +68,13 @@ impl Target {
         Ok(Self { host, port: config.port.unwrap_or(6379), db: config.db.unwrap_or(0), tls, login })
     }
 
-    /// Opens a connection and logs in. `accepted` is called once somebody has accepted the connection.
+    /// Opens a connection and logs in, within `limit`. `accepted` is called once somebody has accepted the connection.
     ///
     /// # Errors
     /// `Unavailable`, `Unauthorized`, `Incompatible`, `Exhausted`: nothing was sent but the login.
     pub(super) async fn open(
         &self,
+        limit: Duration,
         on_push: Option<OnPush>,
         accepted: impl FnOnce() + Send,
     ) -> Result<(MultiplexedConnection, Driver)> {
@@ -87,7 +91,12 @@ impl Target {
             };
         };
         let connector = TlsConnector::from(Arc::clone(tls));
-        let stream = connector.connect(name.clone(), socket).await.map_err(|error| error::of_handshake(&error))?;
+        // A plain server waits for the end of the line that it takes a greeting of TLS for.
+        let stream = match tokio::time::timeout(limit / 2, connector.connect(name.clone(), socket)).await {
+            Ok(stream) => stream.map_err(|error| error::of_handshake(&error))?,
+            Err(_) if self.speaks_plain().await => return Err(error::no_tls("a plain connection")),
+            Err(_) => return Err(error::timeout(limit, Outcome::NotApplied)),
+        };
         self.log_in(stream, on_push).await
     }
 
@@ -101,7 +110,7 @@ impl Target {
 
     async fn log_in(
         &self,
-        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         on_push: Option<OnPush>,
     ) -> Result<(MultiplexedConnection, Driver)> {
         // Deadlines are ours: of a call, not of a request.
@@ -115,8 +124,7 @@ impl Target {
             config = config.set_push_sender(sender);
         }
         let opened = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
-        let not_applied = concurrency_core::Outcome::NotApplied;
-        let (connection, driver) = opened.map_err(|error| error::of_driver(&error, not_applied))?;
+        let (connection, driver) = opened.map_err(|error| error::of_driver(&error, Outcome::NotApplied))?;
         Ok((connection, Box::pin(driver)))
     }
 
@@ -131,7 +139,17 @@ impl Target {
                 Err(error) => matches!(error::of_handshake(&error), Error::Unauthorized { .. }).then_some(()),
             }
         };
-        tokio::time::timeout(TLS_PROBE, handshake).await.is_ok_and(|spoken| spoken.is_some())
+        tokio::time::timeout(PROBE, handshake).await.is_ok_and(|spoken| spoken.is_some())
+    }
+
+    /// Whether the server answers a plain command, with whatever.
+    async fn speaks_plain(&self) -> bool {
+        let asking = async {
+            let mut socket = self.socket().await.ok()?;
+            socket.write_all(b"PING\r\n").await.ok()?;
+            matches!(socket.read_u8().await, Ok(b'+' | b'-')).then_some(())
+        };
+        tokio::time::timeout(PROBE, asking).await.is_ok_and(|spoken| spoken.is_some())
     }
 }
 
