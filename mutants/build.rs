@@ -7,9 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[allow(dead_code, missing_docs, unreachable_pub)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "src/patch.rs"]
 mod patch;
+#[allow(unreachable_pub)]
+#[path = "src/patches.rs"]
+mod patches;
+
+use patch::Patch;
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
@@ -18,11 +23,10 @@ fn main() {
     println!("cargo::rerun-if-changed={}", memory.display());
     let mut modules = String::new();
     let mut entries = String::new();
-    for (i, (component, patches)) in patch::PATCHES.into_iter().enumerate() {
+    for (i, (component, patches)) in patches::PATCHES.into_iter().enumerate() {
         for (j, patch) in patches.iter().enumerate() {
             let folder = out.join(component).join(patch.name);
-            copy_component(&memory, component, &folder);
-            apply(patch, component, &folder);
+            copy_component(&memory, component, patch, &folder);
             let path = folder.join("mod.rs");
             modules.push_str(&format!(
                 "#[allow(warnings, clippy::all)] pub(crate) mod {component}_{name} {{\n\
@@ -41,28 +45,21 @@ fn main() {
 }
 
 /// `memory/lock.rs` becomes `mod.rs` of the folder, and `memory/lock/*` its neighbours.
-fn copy_component(memory: &Path, component: &str, folder: &Path) {
+fn copy_component(memory: &Path, component: &str, patch: &Patch, folder: &Path) {
     fs::create_dir_all(folder).expect("the output folder can be written");
-    copy_file(&memory.join(format!("{component}.rs")), &folder.join("mod.rs"));
-    let Ok(files) = fs::read_dir(memory.join(component)) else { return };
-    for file in files {
-        let file = file.expect("the folder can be read");
-        copy_file(&file.path(), &folder.join(file.file_name()));
+    let mut files = vec![(format!("{component}.rs"), folder.join("mod.rs"))];
+    for file in fs::read_dir(memory.join(component)).into_iter().flatten() {
+        let name = file.expect("the folder can be read").file_name();
+        files.push((format!("{component}/{}", name.to_string_lossy()), folder.join(name)));
     }
-}
-
-fn copy_file(from: &Path, to: &Path) {
-    let source = fs::read_to_string(from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
-    fs::write(to, source.replace("crate::", "concurrency_core::")).expect("the output folder can be written");
-}
-
-fn apply(patch: &patch::Patch, component: &str, folder: &Path) {
-    let name = patch.file.strip_prefix(component).and_then(|rest| rest.strip_prefix('/')).unwrap_or("mod.rs");
-    let path = folder.join(name);
-    let source = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{} of {}: {e}", patch.file, patch.name));
-    let find = patch.find.replace("crate::", "concurrency_core::");
-    let times = source.matches(&find).count();
-    assert!(times == 1, "mutant {}: its text stands {times} times in {}, wanted once:\n{find}", patch.name, patch.file);
-    let replace = patch.replace.replace("crate::", "concurrency_core::");
-    fs::write(&path, source.replace(&find, &replace)).expect("the output folder can be written");
+    let mut is_applied = false;
+    for (file, copy) in files {
+        let mut source = fs::read_to_string(memory.join(&file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        if file == patch.file {
+            source = patch.applied(&source);
+            is_applied = true;
+        }
+        fs::write(copy, source.replace("crate::", "concurrency_core::")).expect("the output folder can be written");
+    }
+    assert!(is_applied, "mutant {}: the component {component} has no file {}", patch.name, patch.file);
 }

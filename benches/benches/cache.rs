@@ -20,8 +20,8 @@ fn hits(c: &mut Criterion) {
 }
 
 fn writes(c: &mut Criterion) {
-    let runtime = backends::runtime();
-    for (name, backend) in backends::all() {
+    let (runtime, folder) = (backends::runtime(), backends::folder());
+    for (name, backend) in backends::all(&runtime, folder.path()) {
         let cache = backend.cache("bench").expect("a cache");
         let keys: Vec<String> = (0..1000).map(|i| format!("user:{i:06}")).collect();
         let mut i = 0;

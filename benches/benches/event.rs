@@ -5,8 +5,8 @@ use concurrency_core::{AppendOptions, NewEvent, Position, ReadQuery};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn event(c: &mut Criterion) {
-    let runtime = backends::runtime();
-    for (name, backend) in backends::all() {
+    let (runtime, folder) = (backends::runtime(), backends::folder());
+    for (name, backend) in backends::all(&runtime, folder.path()) {
         let store = backend.event_store("bench").expect("an event store");
         let batch = |count: usize| (0..count).map(|_| NewEvent::new("happened", value())).collect::<Vec<_>>();
         let append = |stream: &str, count| {

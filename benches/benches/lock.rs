@@ -10,8 +10,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 const CONTENDERS: u32 = 8;
 
 fn lock(c: &mut Criterion) {
-    let runtime = backends::runtime();
-    for (name, backend) in backends::all() {
+    let (runtime, folder) = (backends::runtime(), backends::folder());
+    for (name, backend) in backends::all(&runtime, folder.path()) {
         let locks = Locks::new(backend.lock("bench").expect("locks"));
         c.benchmark_group("lock: acquire and release, a free name").bench_function(name, |b| {
             b.iter(|| {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 const KEYS: usize = 1000;
 
 fn state(c: &mut Criterion) {
-    let runtime = backends::runtime();
-    for (name, backend) in backends::all() {
+    let (runtime, folder) = (backends::runtime(), backends::folder());
+    for (name, backend) in backends::all(&runtime, folder.path()) {
         let store = backend.state_store("bench").expect("a state store");
         let keys: Vec<String> = (0..KEYS).map(|i| format!("user:{i:06}")).collect();
         runtime.block_on(fill(&store, &keys));

@@ -3,12 +3,18 @@
 mod figure;
 mod memory;
 mod options;
+mod resident;
+mod sqlite;
 
 use std::process::ExitCode;
 
 use self::{figure::Figure, options::Options};
 
 fn main() -> ExitCode {
+    // This may be a process of a figure, started by another one of this program.
+    if sqlite::serve() {
+        return ExitCode::SUCCESS;
+    }
     let options = match Options::parse() {
         Ok(options) if options.help => {
             println!("{}", options::USAGE);

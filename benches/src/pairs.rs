@@ -13,7 +13,7 @@ pub const ROUNDS: usize = 9;
 /// How many questions a thread asks in one turn.
 const QUESTIONS: usize = 200_000;
 
-/// Nanoseconds a question, by contender and round.
+/// Nanoseconds a question or another operation, by contender and round.
 #[derive(Debug)]
 pub struct Times {
     names: Vec<&'static str>,
@@ -23,19 +23,26 @@ pub struct Times {
 /// Lets everybody have its turns, with so many threads asking at once.
 #[must_use]
 pub fn measure(contenders: &[Box<dyn Contender>], workload: &Workload, threads: usize) -> Times {
-    let mut nanos = vec![Vec::new(); contenders.len()];
-    for round in 0..=ROUNDS {
-        for turn in 0..contenders.len() {
+    let names = contenders.iter().map(|contender| contender.name()).collect();
+    rounds(names, ROUNDS, |i, round| turn_of(&*contenders[i], workload, threads, round))
+}
+
+/// Lets each of these have so many turns. `turn` is told whose it is and the number of the round, and says how many nanoseconds
+/// an operation took.
+pub fn rounds(names: Vec<&'static str>, rounds: usize, mut turn: impl FnMut(usize, usize) -> f64) -> Times {
+    let mut nanos = vec![Vec::new(); names.len()];
+    for round in 0..=rounds {
+        for next in 0..names.len() {
             // Another one begins each round.
-            let i = (turn + round) % contenders.len();
-            let took = turn_of(&*contenders[i], workload, threads, round);
+            let i = (next + round) % names.len();
+            let took = turn(i, round);
             // The first round warms up.
             if round > 0 {
                 nanos[i].push(took);
             }
         }
     }
-    Times { names: contenders.iter().map(|contender| contender.name()).collect(), nanos }
+    Times { names, nanos }
 }
 
 fn turn_of(contender: &dyn Contender, workload: &Workload, threads: usize, round: usize) -> f64 {
@@ -69,7 +76,7 @@ impl Times {
         median(who.iter().zip(to).map(|(own, other)| other / own).collect())
     }
 
-    /// Nanoseconds a question: the median of the rounds, and the fastest and slowest.
+    /// The time of an operation: the median of the rounds, and the fastest and slowest.
     ///
     /// # Panics
     /// If nobody is called so.
@@ -77,7 +84,10 @@ impl Times {
     pub fn raw(&self, who: &str) -> String {
         let nanos = self.of(who);
         let (fastest, slowest) = nanos.iter().fold((f64::MAX, 0.0_f64), |(f, s), n| (f.min(*n), s.max(*n)));
-        format!("{who} {:.1} ns ({fastest:.1} to {slowest:.1})", median(nanos.to_vec()))
+        let median = median(nanos.to_vec());
+        let (unit, is_worth) = if median < 1000.0 { ("ns", 1.0) } else { ("\u{b5}s", 1000.0) };
+        let [median, fastest, slowest] = [median, fastest, slowest].map(|nanos| nanos / is_worth);
+        format!("{who} {median:.1} {unit} ({fastest:.1} to {slowest:.1})")
     }
 
     fn of(&self, who: &str) -> &[f64] {

@@ -6,6 +6,7 @@
 
 mod clearing;
 mod patch;
+mod patches;
 mod server;
 mod wrapper;
 
@@ -13,8 +14,8 @@ use std::sync::Arc;
 
 use concurrency_core::Backend;
 
-pub use self::patch::{PATCHES, Patch};
 use self::server::{Opened, Server};
+pub use self::{patch::Patch, patches::PATCHES};
 
 /// A wrong backend.
 #[derive(Debug, Clone, Copy)]

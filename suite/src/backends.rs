@@ -9,6 +9,11 @@ use concurrency_sqlite::{Sqlite, SqliteConfig};
 use servers::{Kind, Server, Setup, Unavailable, Via};
 use tempfile::TempDir;
 
+use crate::parallel::processors;
+
+/// So many cases of a backend that lives by real time are run at once: more of them keep each other from their times.
+const REAL_AT_ONCE: usize = 4;
+
 /// A backend under test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
@@ -31,13 +36,22 @@ enum Place {
 /// Opens another client of one store, which ends with the last clone of this.
 pub(crate) type Connect = Arc<dyn Fn() -> Boxed<'static, Result<Arc<dyn Backend>>> + Send + Sync>;
 
+/// What the SQLite backend is called.
+pub(crate) const SQLITE: &str = "sqlite";
+
 /// All of them. The first is the model.
 pub(crate) const ALL: &[Target] = &[
     Target { name: "memory", place: Place::Process(memory) },
-    Target { name: "sqlite", place: Place::Folder(sqlite) },
+    Target { name: SQLITE, place: Place::Folder(sqlite) },
     Target { name: Kind::Redis.name(), place: Place::Server(Kind::Redis, redis) },
     Target { name: Kind::Valkey.name(), place: Place::Server(Kind::Valkey, redis) },
 ];
+
+/// The file of SQLite, and of its mutants, in the folder of a server.
+const FILE: &str = "suite.db";
+
+/// A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn memory() -> Connect {
     let memory = Memory::new();
@@ -45,8 +59,7 @@ fn memory() -> Connect {
 }
 
 fn sqlite(folder: &Path) -> Connect {
-    // A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
-    let config = SqliteConfig::new(folder.join("suite.db")).operation_timeout(Duration::from_secs(20));
+    let config = SqliteConfig::new(folder.join(FILE)).operation_timeout(OPERATION_TIMEOUT);
     Arc::new(move || {
         let config = config.clone();
         Box::pin(async move { Ok(Arc::new(Sqlite::connect(config).await?) as Arc<dyn Backend>) })
@@ -66,10 +79,13 @@ fn ready(connect: mutants::Connect) -> Connect {
     Arc::new(move || Box::pin(std::future::ready(Ok(connect()))))
 }
 
-/// Another client of the store that `address` names, as [`Store::address`] does.
+/// Another client of the store that `address` names, as [`Store::address`] does, or of one of a mutant.
 pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
     let unknown = || Error::invalid("address", "a backend that processes can share, a colon, and a folder or a URL");
     let (name, rest) = address.split_once(':').ok_or_else(unknown)?;
+    if let Some(mutant) = mutants_sqlite::all().into_iter().find(|mutant| mutant.name == name) {
+        return mutant.connect(Path::new(rest).join(FILE), OPERATION_TIMEOUT).await;
+    }
     let target = ALL.iter().find(|target| target.name == name).ok_or_else(unknown)?;
     let connect = match target.place {
         Place::Process(_) => return Err(unknown()),
@@ -77,6 +93,18 @@ pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
         Place::Server(_, connect) => connect(rest),
     };
     connect().await
+}
+
+/// A harness over a fresh folder of SQLite or of a mutant of it, by its name, with the clients in the processes of a crew.
+#[must_use]
+pub(crate) fn harness_in_folder<C: Component + ?Sized>(name: &str, crew: &Arc<Crew>) -> Harness<C> {
+    let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
+    let address = format!("{name}:{}", folder.path().display());
+    Harness::crew(Arc::clone(crew), &address, move |address| {
+        // It lives as long as this.
+        let _folder = Arc::clone(&folder);
+        join(address)
+    })
 }
 
 impl Target {
@@ -138,6 +166,13 @@ impl Ready {
         };
         let address = rest.map(|rest| format!("{}:{rest}", self.target.name));
         Store { connect, address, _folder: folder }
+    }
+
+    /// How many cases are run at once.
+    #[must_use]
+    pub(crate) fn at_once(&self) -> usize {
+        // By real time they wait most of the time, for time to pass and for disks.
+        if self.target.is_shared() { REAL_AT_ONCE } else { processors() }
     }
 
     /// A harness over a store.

@@ -169,7 +169,9 @@ fn run_on(recording: &Recording, options: &Options, seed: u64, lines: &mut Vec<L
         options.wants(case.level) && path.contains(&options.case)
     };
     let (backend, on) = (recording.on.target.name, recording.on.to_string());
-    kinds::run(recording, seed, &wanted, &mut |case, verdict| {
+    // A crew takes part in one case at a time.
+    let at_once = if recording.crew.is_some() { 1 } else { recording.on.at_once() };
+    kinds::run(recording, seed, at_once, &wanted, &mut |case, verdict| {
         let (verdict, why) = match verdict {
             Verdict::Passed => {
                 if let Some(crew) = &recording.crew {

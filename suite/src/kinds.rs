@@ -3,6 +3,8 @@
 use concurrency_conformance::{Case, Component, Harness, Level, Verdict};
 use serde::Serialize;
 
+use crate::parallel;
+
 /// A case of any kind, without its function.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Listed {
@@ -36,30 +38,40 @@ impl Start for mutants::Mutant {
     }
 }
 
-/// Runs the cases that `wanted` picks, one after the other, and hands each verdict to `report`.
+/// A case that is to be run.
+struct Job<'s> {
+    listed: Listed,
+    run: Box<dyn Fn() -> Verdict + Send + Sync + 's>,
+}
+
+/// Runs the cases that `wanted` picks, so many at once, each over a server of its own, and hands their verdicts to `report` in
+/// the order of the list.
 pub(crate) fn run(
-    start: &impl Start,
+    start: &(impl Start + Sync),
     seed: u64,
+    at_once: usize,
     wanted: &dyn Fn(&Listed) -> bool,
     report: &mut dyn FnMut(&Listed, Verdict),
 ) {
-    run_kind(start, concurrency_conformance::state::CASES, seed, wanted, report);
-    run_kind(start, concurrency_conformance::cache::CASES, seed, wanted, report);
-    run_kind(start, concurrency_conformance::lock::CASES, seed, wanted, report);
-    run_kind(start, concurrency_conformance::event::CASES, seed, wanted, report);
+    let mut jobs = Vec::new();
+    add(&mut jobs, start, concurrency_conformance::state::CASES, seed, wanted);
+    add(&mut jobs, start, concurrency_conformance::cache::CASES, seed, wanted);
+    add(&mut jobs, start, concurrency_conformance::lock::CASES, seed, wanted);
+    add(&mut jobs, start, concurrency_conformance::event::CASES, seed, wanted);
+    parallel::in_order(&jobs, at_once, |job| (job.run)(), |job, verdict| report(&job.listed, verdict));
 }
 
-fn run_kind<C: Component + ?Sized>(
-    start: &impl Start,
-    cases: &[Case<C>],
+fn add<'s, C: Component + ?Sized>(
+    jobs: &mut Vec<Job<'s>>,
+    start: &'s (impl Start + Sync),
+    cases: &'static [Case<C>],
     seed: u64,
     wanted: &dyn Fn(&Listed) -> bool,
-    report: &mut dyn FnMut(&Listed, Verdict),
 ) {
     for case in cases {
         let listed = listed(case);
         if wanted(&listed) {
-            report(&listed, start.harness::<C>().run(case, seed));
+            jobs.push(Job { listed, run: Box::new(move || start.harness::<C>().run(case, seed)) });
         }
     }
 }

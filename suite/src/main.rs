@@ -7,6 +7,7 @@ mod kinds;
 mod list;
 mod mutation;
 mod options;
+mod parallel;
 mod torture;
 
 use std::process::ExitCode;

@@ -1,129 +1,159 @@
 //! The suite's own test: every wrong backend must be caught by a case that names the sentence it breaks, with every seed,
 //! while the true backend passes with the same seeds.
 
-use std::{
-    process::ExitCode,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+mod processes;
+
+use std::{collections::BTreeMap, process::ExitCode};
 
 use concurrency_conformance::Verdict;
 use mutants::Mutant;
 
-use crate::{backends, kinds, options::Options};
+use crate::{
+    backends,
+    kinds::{self, Listed, Start},
+    options::Options,
+    parallel::{in_order, processors},
+};
+
+/// What is told of a wrong backend.
+#[derive(Debug, Clone, Copy)]
+struct Prey {
+    name: &'static str,
+    kind: &'static str,
+    sentences: &'static [&'static str],
+}
 
 /// How a mutant fared: in how many seeds it was caught, and by which case first.
 struct Fate {
-    mutant: Mutant,
+    prey: Prey,
     caught: u64,
-    by: Option<String>,
+    by: Option<Listed>,
+}
+
+/// How the mutants of a backend fared, and that backend itself.
+struct Hunt {
+    /// The true backend, as the report calls it.
+    of: String,
+    fates: Vec<Fate>,
+    /// How many mutants are of sentences that no case of the levels asked for names.
+    beyond: usize,
+    /// What the true backend failed in, by seed.
+    failures: BTreeMap<u64, String>,
 }
 
 /// Runs it.
 pub(crate) fn run(options: &Options) -> ExitCode {
     crate::silence_panics();
     let seeds: Vec<u64> = (options.seed..options.seed + options.rounds.unwrap_or(20)).collect();
+    let mut hunts = vec![in_memory(options, &seeds)];
+    match processes::hunt(options, &seeds) {
+        Ok(hunt) => hunts.push(hunt),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let of_all = |count: fn(&Hunt) -> usize| hunts.iter().map(count).sum::<usize>();
+    let (mutants, beyond) = (of_all(|hunt| hunt.fates.len()), of_all(|hunt| hunt.beyond));
+    if beyond > 0 {
+        println!("not hunted: {beyond} mutants of sentences that no case of these levels names");
+    }
+    let (mut caught, mut passed, mut runs) = (0, 0, 0);
+    for hunt in hunts.iter().filter(|hunt| !hunt.fates.is_empty()) {
+        hunt.failures.values().for_each(|failure| println!("{} failed: {failure}", hunt.of));
+        let sound = seeds.len() - hunt.failures.len();
+        println!("{}: passed {sound} of {} seeds", hunt.of, seeds.len());
+        caught += hunt.fates.iter().filter(|fate| fate.caught == seeds.len() as u64).count();
+        (passed, runs) = (passed + sound, runs + seeds.len());
+    }
+    println!("mutants: {caught} of {mutants} caught");
+    let failed = (mutants - caught) + (runs - passed);
+    println!("{} passed, {failed} failed", caught + passed);
+    ExitCode::from(u8::from(failed > 0 || mutants == 0))
+}
+
+impl Prey {
+    /// The cases that name a sentence that it breaks, of levels that were asked for.
+    fn hunters(&self, options: &Options) -> Vec<Listed> {
+        let names = |case: &Listed| case.sentences.iter().any(|id| self.sentences.contains(id));
+        let mut cases = kinds::all();
+        cases.retain(|case| case.kind == self.kind && names(case) && options.wants(case.level));
+        cases
+    }
+}
+
+impl Fate {
+    fn print(&self, seeds: &[u64], at: &str) {
+        let Self { prey: Prey { name, kind, sentences }, caught, by } = self;
+        let by = by.map_or_else(|| "no case".to_owned(), |case| format!("{}::{}", case.group, case.name));
+        let verdict = if *caught == seeds.len() as u64 { "caught" } else { "MISSED" };
+        let ids = sentences.join(", ");
+        println!("{verdict} {kind:<6} {name:<40} {ids:<12} {caught} of {} seeds, by {by}{at}", seeds.len());
+    }
+}
+
+/// Those of the in-memory backend, in this process.
+fn in_memory(options: &Options, seeds: &[u64]) -> Hunt {
+    let prey = |mutant: &Mutant| Prey { name: mutant.name, kind: mutant.kind, sentences: mutant.sentences };
     let named = mutants::all().into_iter().filter(|mutant| mutant.name.contains(&options.mutant));
     // With levels of the caller's choice, those that no case of these levels is about have not escaped.
-    let (wanted, beyond): (Vec<Mutant>, Vec<Mutant>) =
-        named.partition(|mutant| options.levels.is_empty() || kinds::all().iter().any(|c| hunts(c, mutant, options)));
-    let mut fates = in_parallel(&wanted, |mutant| hunt(*mutant, &seeds, options));
-    fates.sort_by_key(|fate| (fate.mutant.kind, fate.mutant.name));
-    for Fate { mutant, caught, by } in &fates {
-        let ids = mutant.sentences.join(", ");
-        let by = by.as_deref().unwrap_or("no case");
-        let verdict = if *caught == seeds.len() as u64 { "caught" } else { "MISSED" };
-        println!(
-            "{verdict} {:<6} {:<40} {ids:<12} {caught} of {} seeds, by {by}",
-            mutant.kind,
-            mutant.name,
-            seeds.len()
-        );
-    }
-    if !beyond.is_empty() {
-        println!("not hunted: {} mutants of sentences that no case of these levels names", beyond.len());
-    }
-    let sound = in_parallel(&seeds, |seed| passes(*seed, options));
-    let passed = sound.iter().filter(|failure| failure.is_none()).count();
-    for failure in sound.iter().flatten() {
-        println!("the true backend failed: {failure}");
-    }
-    let caught = fates.iter().filter(|fate| fate.caught == seeds.len() as u64).count();
-    println!("true backend: passed {passed} of {} seeds", seeds.len());
-    println!("mutants: {caught} of {} caught", fates.len());
-    let failed = (fates.len() - caught) + (seeds.len() - passed);
-    println!("{} passed, {failed} failed", caught + passed);
-    ExitCode::from(u8::from(failed > 0 || fates.is_empty()))
+    let is_wanted = |mutant: &Mutant| options.levels.is_empty() || !prey(mutant).hunters(options).is_empty();
+    let (wanted, beyond): (Vec<Mutant>, Vec<Mutant>) = named.partition(is_wanted);
+    let hunted = |mutant: &Mutant| chase(prey(mutant), mutant, &prey(mutant).hunters(options), seeds, |_, _| {});
+    let mut fates = in_parallel(&wanted, hunted);
+    fates.sort_by_key(|fate| (fate.prey.kind, fate.prey.name));
+    fates.iter().for_each(|fate| fate.print(seeds, ""));
+    let failures = if fates.is_empty() {
+        BTreeMap::new()
+    } else {
+        let ran = in_parallel(seeds, |seed| (*seed, failure_of_memory(*seed, options)));
+        ran.into_iter().filter_map(|(seed, failure)| Some((seed, failure?))).collect()
+    };
+    Hunt { of: "true backend".to_owned(), fates, beyond: beyond.len(), failures }
 }
 
-/// Whether the case is of the levels that were asked for, and names a sentence that the mutant breaks.
-fn hunts(case: &kinds::Listed, mutant: &Mutant, options: &Options) -> bool {
-    let names = case.sentences.iter().any(|id| mutant.sentences.contains(id));
-    case.kind == mutant.kind && names && options.wants(case.level)
-}
-
-/// Runs the cases that name a broken sentence, per seed until one fails: first the one that caught the last seed.
-fn hunt(mutant: Mutant, seeds: &[u64], options: &Options) -> Fate {
-    let mut fate = Fate { mutant, caught: 0, by: None };
+/// Runs the cases per seed until one fails: first the one that caught the last seed. Whoever catches it is told to `caught`.
+fn chase(
+    prey: Prey,
+    start: &(impl Start + Sync),
+    cases: &[Listed],
+    seeds: &[u64],
+    mut caught: impl FnMut(u64, &Listed),
+) -> Fate {
+    let mut fate = Fate { prey, caught: 0, by: None };
     for seed in seeds {
-        let before = fate.by.clone();
-        let found = before.clone().filter(|name| catches(mutant, *seed, options, Some(name)).is_some());
-        let found = found.or_else(|| catches(mutant, *seed, options, None));
-        let Some(name) = found else { continue };
+        let fails = |case: &Listed| failure(start, case, *seed).is_some();
+        let again = fate.by.filter(fails);
+        let Some(case) = again.or_else(|| cases.iter().copied().find(fails)) else { continue };
+        caught(*seed, &case);
         fate.caught += 1;
-        fate.by = before.or(Some(name));
+        fate.by.get_or_insert(case);
     }
     fate
 }
 
-/// The name of the first case that fails, of all that name a broken sentence, or of one.
-fn catches(mutant: Mutant, seed: u64, options: &Options, only: Option<&str>) -> Option<String> {
-    let mut found = None;
-    for case in kinds::all() {
-        let path = format!("{}::{}", case.group, case.name);
-        if !hunts(&case, &mutant, options) || only.is_some_and(|only| only != path) {
-            continue;
-        }
-        let this =
-            |listed: &kinds::Listed| (listed.kind, listed.group, listed.name) == (case.kind, case.group, case.name);
-        kinds::run(&mutant, seed, &this, &mut |_, verdict| {
-            if matches!(verdict, Verdict::Failed(_)) {
-                found = Some(path.clone());
-            }
-        });
-        if found.is_some() {
-            break;
-        }
-    }
-    found
-}
-
-/// What the true backend fails in, with this seed.
-fn passes(seed: u64, options: &Options) -> Option<String> {
+/// Why the case fails, if it does.
+fn failure(start: &(impl Start + Sync), case: &Listed, seed: u64) -> Option<String> {
     let mut failure = None;
-    kinds::run(&backends::model(), seed, &|case| options.wants(case.level), &mut |case, verdict| {
+    let this = |listed: &Listed| (listed.kind, listed.group, listed.name) == (case.kind, case.group, case.name);
+    kinds::run(start, seed, 1, &this, &mut |_, verdict| {
         if let Verdict::Failed(why) = verdict {
-            failure.get_or_insert(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
+            failure = Some(format!("{}::{}::{}, seed {seed}: {why}", case.kind, case.group, case.name));
         }
     });
     failure
 }
 
-/// As many at once as there are processors; the results in no particular order.
+/// What the true in-memory backend fails in, of all cases, with this seed.
+fn failure_of_memory(seed: u64, options: &Options) -> Option<String> {
+    let model = backends::model();
+    let wanted = kinds::all().into_iter().filter(|case| options.wants(case.level));
+    wanted.map(|case| failure(&model, &case, seed)).find(Option::is_some).flatten()
+}
+
+/// As many at once as there are processors.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut results = Vec::with_capacity(items.len());
+    in_order(items, processors(), work, |_, result| results.push(result));
+    results
 }

@@ -16,7 +16,8 @@ usage: cargo xtask conformance [OPTION ..]
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
   --for DURATION   one seed after the other until this has passed, as in 90s or 2h; at most --rounds of them if both are given
   --processes N    clients in so many processes, 1 to 16, in turn; levels 2 and 4 only, unless some are named
-  --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass
+  --mutants        run the suite's own test instead: every wrong backend must be caught, the true one must pass; those
+                   of SQLite with their clients in four processes
   --mutant TEXT    with --mutants: only those whose name contains this
   --require NAME   fail if this backend could not be run; `all` for all that were asked for; may be repeated
   --via HOW        where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or

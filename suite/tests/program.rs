@@ -21,6 +21,25 @@ fn a_run_ends_with_its_sum() {
 }
 
 #[test]
+fn what_is_told_has_the_order_of_the_list_and_is_of_what_was_asked_for() {
+    let report = std::env::temp_dir().join(format!("suite-order-{}.json", std::process::id()));
+    let report_at = report.to_str().expect("a path of plain letters");
+    let output = suite(&["conformance", "--backend", "memory", "--level", "1", "--report", report_at]);
+    let told = std::fs::read(&report).expect("the report is there");
+    drop(std::fs::remove_file(&report));
+    let names = |json: &[u8], list: &str| {
+        let json: serde_json::Value = serde_json::from_slice(json).expect("it is JSON");
+        let entries = if list.is_empty() { &json } else { &json[list] };
+        let entries = entries.as_array().expect("a list").iter().filter(|entry| entry["level"] == 1);
+        let name = |entry: &serde_json::Value| ["kind", "group", "name"].map(|part| entry[part].to_string()).join("::");
+        entries.map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told, ""), names(&suite(&["conformance", "--list"]).stdout, "cases"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\nmemory: ") && !text.contains("sqlite"), "{text}");
+}
+
+#[test]
 fn a_run_goes_on_for_as_long_as_it_is_told() {
     let one = ["conformance", "--backend", "memory", "--case", "state::values::an_empty_value_is_present"];
     let passed = |more: &[&str]| {
@@ -115,6 +134,18 @@ fn mutants_are_hunted_at_the_levels_asked_for() {
     let none = suite(&["conformance", "--mutants", "--mutant", "takes_any_namespace", "--rounds", "1", "--level", "4"]);
     assert!(!none.status.success(), "nothing hunted is no success: {none:?}");
     assert!(String::from_utf8_lossy(&none.stdout).contains("not hunted: 1 mutants"), "{none:?}");
+}
+
+#[test]
+fn mutants_of_sqlite_are_hunted_over_processes() {
+    let leaves = ["conformance", "--mutants", "--mutant", "leaves_its_place_in_line_when_it_ends", "--rounds", "1"];
+    let output = suite(&leaves);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && last_line(&output) == "2 passed, 0 failed", "{output:?}");
+    assert!(text.contains("1 of 1 seeds, by race::who_ends_waiting_holds_up_nobody; SQLite, 4 processes"), "{text}");
+    assert!(text.contains("true SQLite, 4 processes: passed 1 of 1 seeds"), "{text}");
+    let none = suite(&[&leaves[..], &["--level", "1"]].concat());
+    assert!(!none.status.success(), "clients meet at levels 2 and 4 only: {none:?}");
 }
 
 #[test]

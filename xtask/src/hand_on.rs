@@ -40,7 +40,8 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --rounds N        how many seeds, from that one on; 1 unless given, 20 with --mutants
   --for DURATION    one seed after the other until this has passed, as in 90s or 2h
   --processes N     clients in so many processes, 1 to 16, in turn; levels 2 and 4 only, unless some are named
-  --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass
+  --mutants         the suite's own test: each wrong backend must be caught with every seed, the true one must pass; those
+                    of SQLite with their clients in four processes
   --mutant TEXT     with --mutants: only those whose name contains this
   --require NAME    fail if this backend could not be run; `all` for all that were asked for; may be repeated
   --via HOW         where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
@@ -76,7 +77,7 @@ cargo xtask bench [options]
 
 The figures, as ratios: a line each with name, value, target, and `ok` or `MISSED`. Built in release mode.
 
-  --backend NAME      whose figures (memory); may be repeated; all unless given
+  --backend NAME      whose figures (memory, sqlite); may be repeated; all unless given
   --only TEXT         only figures whose name contains this
 
 Exit code: 0 all reached, 1 at least one MISSED, 2 it could not be started as asked.

@@ -86,6 +86,22 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_named_before_anything_begins() {
+    let scratch = Scratch::new("json", "");
+    let report = scratch.0.join("missing/report.json");
+    let output = scratch.demo().arg("--json").arg(&report).output().expect("it starts");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]));
+    let cannot = format!("{} cannot be written: No such file", report.display());
+    assert!(errors(&output).contains(&cannot), "{}", errors(&output));
+    // Where nothing temporary can be kept.
+    let nowhere = scratch.0.join("nowhere");
+    let output = scratch.demo().env("TMPDIR", &nowhere).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let cannot = format!("no folder can be made in {}: No such file", nowhere.display());
+    assert!(errors(&output).contains(&cannot), "{}", errors(&output));
+}
+
+#[test]
 fn a_process_that_fails_ends_the_run_and_is_named() {
     let scratch = Scratch::new("fails", "echo 'the disk is full' >&2; exit 3");
     let output = scratch.demo().output().expect("it starts");
@@ -155,4 +171,25 @@ fn is_gone(process: Pid) -> bool {
     let zombie =
         fs::read_to_string(stat).is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')));
     zombie || test_kill_process(process).is_err()
+}
+
+/// It is the first thing that somebody builds: what tests and measures is not in its way.
+#[test]
+fn the_demo_compiles_nothing_that_only_tests_or_measures() {
+    let mut tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tree.args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    let output = tree.args(["--package", "checkout", "--package", "xtask"]).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", errors(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let compiled: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(["checkout", "concurrency-sqlite", "libsqlite3-sys", "xtask"].iter().all(|name| compiled.contains(name)));
+    let ours = ["concurrency-conformance", "benches", "suite", "mutants"];
+    let others = ["criterion", "moka", "amalgam-cache", "sqlx", "proptest", "tempfile", "allocation-counter"];
+    for name in ours.into_iter().chain(others) {
+        assert!(!compiled.contains(&name), "{name} is compiled for the demo");
+    }
+    // A debug build of SQLite would make the demo several times slower.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest = fs::read_to_string(workspace).expect("the workspace has a manifest");
+    assert!(manifest.contains("[profile.dev.package.libsqlite3-sys]\nopt-level = 3\n"), "{manifest}");
 }

@@ -1,12 +1,13 @@
 //! What a bounded cache keeps, and that it stays bounded.
 
-use std::fs;
-
 use benches::workload::{value, zipf};
 use bytes::Bytes;
 use concurrency_core::{Expiry, Memory, MemoryConfig};
 
-use crate::figure::{Figure, Report, Target, Wanted};
+use crate::{
+    figure::{Figure, Report, Target, Wanted},
+    resident::resident,
+};
 
 pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     for (percent, exponent) in [(1, 0.8), (1, 0.99), (10, 0.8), (10, 0.99), (10, 1.1)] {
@@ -79,10 +80,4 @@ fn many_inserts(name: String, report: &mut Report<'_>) {
             raw: format!("{} MiB, {} MiB", late >> 20, early >> 20),
         });
     }
-}
-
-/// Bytes of memory that this process has; 0 where that cannot be known.
-fn resident() -> usize {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }

@@ -135,6 +135,7 @@ suite! { $ Lock, lock, lock;
         releases_aimed_at_their_own_expiry_steal_nothing 2 ["L-11", "L-15", "L-24"];
         in_a_fair_queue_nobody_is_left_behind 2 ["L-66"] if |d| d.fair;
         dropped_waiters_never_keep_the_name 2 ["G-28", "L-53"];
+        who_ends_waiting_holds_up_nobody 2 ["G-28", "L-38", "L-45"];
         timeouts_under_contention_leave_nothing 2 ["L-43", "L-45"];
         renewals_and_releases_at_once_agree 2 ["L-8", "L-20", "L-59"];
     }

@@ -1,6 +1,7 @@
 //! Leases on names, each with an owner, a time to live and a fencing token.
 
 mod agenda;
+pub mod desk;
 mod give_back;
 mod guard;
 mod keeper;

@@ -48,6 +48,9 @@ pub struct RedisConfig {
     /// How long a fencing mark outlives the last fenced write of its key. 24 hours by default.
     #[serde(with = "config::optional_duration")]
     pub fence_retention: Option<Duration>,
+    /// Give out locks although the server may drop live ones, because its `maxmemory-policy` is not `noeviction` or cannot be
+    /// read. False by default: they are refused then.
+    pub allow_eviction: Option<bool>,
     /// The TTL of entries set with `Expiry::Default`. By default they go only by eviction.
     #[serde(with = "config::optional_duration")]
     pub cache_default_ttl: Option<Duration>,
@@ -72,15 +75,16 @@ pub enum CacheClear {
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, .. } = self;
-        let Self { operation_timeout, max_value, fence_retention, cache_default_ttl, cache_clear, namespaces, .. } =
-            self;
+        let Self { operation_timeout, max_value, fence_retention, allow_eviction, .. } = self;
+        let Self { cache_default_ttl, cache_clear, namespaces, .. } = self;
         let password = password.as_ref().map(|_| "***");
         let mut debug = f.debug_struct("RedisConfig");
         debug.field("host", host).field("port", port).field("db", db).field("user", user).field("password", &password);
         debug.field("tls", tls).field("tls_ca_file", tls_ca_file).field("key_prefix", key_prefix);
         debug.field("operation_timeout", operation_timeout).field("max_value", max_value);
-        debug.field("fence_retention", fence_retention).field("cache_default_ttl", cache_default_ttl);
-        debug.field("cache_clear", cache_clear).field("namespaces", namespaces).finish()
+        debug.field("fence_retention", fence_retention).field("allow_eviction", allow_eviction);
+        debug.field("cache_default_ttl", cache_default_ttl).field("cache_clear", cache_clear);
+        debug.field("namespaces", namespaces).finish()
     }
 }
 
@@ -93,6 +97,8 @@ pub(crate) struct NamespaceConfig {
     pub(crate) max_value: usize,
     /// How long a fencing mark outlives the last fenced write of its key.
     pub(crate) fence_retention: Ttl,
+    /// Whether locks may be given out on a server that may drop them.
+    pub(crate) allow_eviction: bool,
     /// The TTL of entries set with `Expiry::Default`.
     pub(crate) cache_default_ttl: Option<Ttl>,
     /// How a cache is cleared.
@@ -179,6 +185,13 @@ impl RedisConfig {
     #[must_use]
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
+        self
+    }
+
+    /// Whether to give out locks on a server that may drop live ones.
+    #[must_use]
+    pub fn allow_eviction(mut self, allow: bool) -> Self {
+        self.allow_eviction = Some(allow);
         self
     }
 
@@ -297,6 +310,7 @@ impl RedisConfig {
             operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
             max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
             fence_retention: Ttl::new(retention).expect("checked"),
+            allow_eviction: own.allow_eviction.or(self.allow_eviction).unwrap_or(false),
             cache_default_ttl: default_ttl.map(|ttl| Ttl::new(ttl).expect("checked")),
             cache_clear: own.cache_clear.or(self.cache_clear).unwrap_or_default(),
         }
@@ -310,7 +324,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "rediss://me:p%40ss@[::1]:7000/3?operation_timeout=2s&max_value=10&fence_retention=1h&key_prefix=app:1\
-            &tls_ca_file=/ca.pem&cache_default_ttl=90s&cache_clear=generation";
+            &allow_eviction=true&tls_ca_file=/ca.pem&cache_default_ttl=90s&cache_clear=generation";
         let config = RedisConfig::new("::1")
             .port(7000)
             .db(3)
@@ -322,6 +336,7 @@ mod tests {
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
             .fence_retention(Duration::from_secs(3600))
+            .allow_eviction(true)
             .cache_default_ttl(Duration::from_secs(90))
             .cache_clear(CacheClear::Generation);
         assert_eq!(RedisConfig::from_url(url).unwrap(), config);

@@ -9,6 +9,8 @@ use concurrency_core::{Error, Outcome, Source};
 use redis::{ErrorKind, RedisError, ServerError};
 use tokio_rustls::rustls;
 
+use crate::connection::Eviction;
+
 /// The effect may have happened, or may still.
 pub(crate) const UNKNOWN: Outcome = Outcome::Unknown { settled: false };
 /// The effect may have happened, and cannot any more.
@@ -145,6 +147,20 @@ fn of_code(code: &str, text: &str, outcome: Outcome) -> Error {
     }
 }
 
+/// It may drop live leases when its memory is full.
+pub(crate) fn evicts(eviction: Eviction) -> Error {
+    let found = match eviction {
+        Eviction::Never => "noeviction",
+        Eviction::Passing => "one that drops what has a lifetime",
+        Eviction::Anything => "one that drops anything, or that cannot be read",
+    };
+    Error::Incompatible {
+        what: "maxmemory-policy",
+        found: found.into(),
+        wanted: "noeviction, or allow_eviction".into(),
+    }
+}
+
 /// A node of a cluster.
 pub(crate) fn cluster() -> Error {
     Error::Incompatible { what: "server", found: "a node of a cluster".into(), wanted: "a standalone server".into() }
@@ -162,6 +178,8 @@ fn cause<'e>(code: &'e str, text: &str) -> &'e str {
     }
     match text {
         text if text.starts_with("max number of clients") => "MAXCLIENTS",
+        // Redis 7.0 has a code for this only outside of scripts.
+        text if text.contains("The user executing the script can't") => "NOPERM",
         text if text.starts_with("unknown command") => "UNKNOWN",
         text if text.starts_with("DB index is out of range") => "DB",
         text if text.starts_with("Errors trying to SHUTDOWN") => "SHUTDOWN",
@@ -193,7 +211,11 @@ mod tests {
             assert!(matches!(server(full), Error::Exhausted { what: "memory", .. }), "{full}");
         }
         assert!(matches!(server("ERR max number of clients reached"), Error::Exhausted { what: "connections", .. }));
-        for refused in ["NOPERM this user has no permissions", "NOAUTH Authentication required.", "WRONGPASS invalid"] {
+        let inside =
+            "ERR The user executing the script can't publish to the channel mentioned in the command script: 0bb8";
+        for refused in
+            [inside, "NOPERM this user has no permissions", "NOAUTH Authentication required.", "WRONGPASS invalid"]
+        {
             assert!(matches!(server(refused), Error::Unauthorized { .. }), "{refused}");
         }
         assert!(matches!(server("WRONGTYPE Operation against a key"), Error::Decode { .. }));

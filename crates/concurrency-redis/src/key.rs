@@ -5,6 +5,9 @@
 //! | `PREFIX:sv:{NAMESPACE}:KEY` | a value of a state store |
 //! | `PREFIX:sf:{NAMESPACE}:KEY` | its fencing mark |
 //! | `PREFIX:si:{NAMESPACE}` | the index of a state store: a sorted set of keys |
+//! | `PREFIX:lr:{NAMESPACE:NAME}` | who holds a lock, and its last token |
+//! | `PREFIX:lq:{NAMESPACE:NAME}` | the clients that wait for it, a sorted set |
+//! | `PREFIX:lp:{NAMESPACE:NAME}` | what each of them wants, a hash |
 //! | `PREFIX:cv:NAMESPACE:KEY` | an entry of a cache that is cleared by a scan |
 //! | `PREFIX:cg:{NAMESPACE}:KEY` | an entry of a cache with generations |
 //! | `PREFIX:cn:{NAMESPACE}` | its generation |
@@ -14,6 +17,8 @@
 //! the braces written here are the first ones, whatever a user's key contains: braces, zero bytes, or nothing but `}`. What a
 //! script touches together shares one tag; all of a state store's names do, because its index has to change in the same step as
 //! its values, and all of a cache with generations. An entry of a cache without is touched alone: it is wherever its name falls.
+//! Locks are told apart by name, so that a cluster spreads them: a name's three tags are the same even where it contains a `}`,
+//! and never empty.
 //!
 //! No script makes a name: it gets them all, so that a cluster knows where to run it.
 
@@ -51,6 +56,46 @@ impl StateKeys {
     pub(crate) fn index(&self) -> &str {
         &self.index
     }
+}
+
+/// The names of the locks of one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct LockKeys {
+    records: Box<str>,
+    queues: Box<str>,
+    places: Box<str>,
+}
+
+impl LockKeys {
+    pub(crate) fn new(prefix: &str, namespace: &Namespace) -> Self {
+        let namespace = namespace.as_str();
+        Self {
+            records: format!("{prefix}:lr:{{{namespace}:").into(),
+            queues: format!("{prefix}:lq:{{{namespace}:").into(),
+            places: format!("{prefix}:lp:{{{namespace}:").into(),
+        }
+    }
+
+    /// Where it stands who holds a lock.
+    pub(crate) fn record(&self, name: &str) -> String {
+        [&*self.records, name, "}"].concat()
+    }
+
+    /// The order of those who wait for it.
+    pub(crate) fn queue(&self, name: &str) -> String {
+        [&*self.queues, name, "}"].concat()
+    }
+
+    /// What those want who wait for it.
+    pub(crate) fn places(&self, name: &str) -> String {
+        [&*self.places, name, "}"].concat()
+    }
+}
+
+/// The namespace and the name of a lock, from where it stands who holds it.
+pub(crate) fn lock_of<'r>(prefix: &str, record: &'r [u8]) -> Option<(&'r str, &'r str)> {
+    let record = std::str::from_utf8(record).ok()?.strip_prefix(prefix)?;
+    record.strip_prefix(":lr:{")?.strip_suffix('}')?.split_once(':')
 }
 
 /// The names of one cache.
@@ -119,6 +164,22 @@ mod tests {
             for name in [keys.value(key), keys.mark(key), keys.index().to_owned()] {
                 assert_eq!(tag(&name), "users", "{name:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_lock_is_in_one_slot_and_found_by_its_record() {
+        let keys = LockKeys::new("app", &Namespace::new("jobs").unwrap());
+        for name in ["a", "}", "{", "{}", "}{x}", "a:b", ":", "\0", "é}{"] {
+            let names = [keys.record(name), keys.queue(name), keys.places(name)];
+            assert!(
+                names.iter().all(|other| tag(other) == tag(&names[0]) && tag(other).starts_with("jobs:")),
+                "{name:?}"
+            );
+            assert_eq!(lock_of("app", names[0].as_bytes()), Some(("jobs", name)));
+        }
+        for other in ["app:lr:{jobs}", "other:lr:{jobs:a}", "app:lq:{jobs:a}", "app:lr:{jobs:a"] {
+            assert_eq!(lock_of("app", other.as_bytes()), None, "{other}");
         }
     }
 

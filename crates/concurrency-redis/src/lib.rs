@@ -21,6 +21,7 @@ mod config;
 mod connection;
 mod error;
 mod key;
+mod lock;
 mod script;
 mod state;
 mod stored;
@@ -28,16 +29,18 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Namespace, Result, StateStore};
+use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Lock, Namespace, Result, StateStore};
 
 pub use self::{
     cache::RedisCache,
     config::{CacheClear, RedisConfig},
+    lock::RedisLock,
     state::RedisState,
 };
 use self::{
     config::NamespaceConfig,
     connection::{Client, Deadline},
+    lock::Desk,
 };
 
 /// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
@@ -46,6 +49,7 @@ use self::{
 pub struct Redis {
     config: Arc<RedisConfig>,
     client: Client,
+    locks: Arc<Desk>,
     /// Ring where a reservation ends that somebody of this client waits for.
     bells: Arc<Bells>,
 }
@@ -71,9 +75,11 @@ impl Redis {
     /// Dropping the future leaves nothing behind.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         config.check()?;
-        let client = Client::open(&config, config.of("").operation_timeout).await?;
+        let limit = config.of("").operation_timeout;
+        let client = Client::open(&config, limit).await?;
+        let locks = Desk::new(client.clone(), config.prefix(), limit);
         let bells = cache::bells(&client);
-        Ok(Self { config: Arc::new(config), client, bells })
+        Ok(Self { config: Arc::new(config), client, locks, bells })
     }
 
     /// As [`Backend::state_store`], the type itself.
@@ -83,6 +89,16 @@ impl Redis {
     pub fn state_store(&self, namespace: &str) -> Result<Arc<RedisState>> {
         let (namespace, config) = self.component(namespace)?;
         Ok(Arc::new(RedisState::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
+    /// As [`Backend::lock`], the type itself.
+    ///
+    /// # Errors
+    /// As there; `Incompatible` where the server's `maxmemory-policy` lets it drop live locks, or cannot be read, unless
+    /// `allow_eviction` is set.
+    pub fn lock(&self, namespace: &str) -> Result<Arc<RedisLock>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(RedisLock::new(Arc::clone(&self.locks), namespace, &config)?))
     }
 
     /// As [`Backend::cache`], the type itself.
@@ -112,9 +128,13 @@ impl Backend for Redis {
 
     fn capabilities(&self) -> Capabilities {
         let config = self.config.of("");
-        let state = RedisState::capabilities_under(&config, self.client.server());
-        let cache = RedisCache::capabilities_under(&config, self.client.server());
-        Capabilities { state: Some(state), cache: Some(cache), lock: None, events: None }
+        let server = self.client.server();
+        Capabilities {
+            state: Some(RedisState::capabilities_under(&config, server)),
+            cache: Some(RedisCache::capabilities_under(&config, server)),
+            lock: Some(RedisLock::capabilities_on(server)),
+            events: None,
+        }
     }
 
     async fn health(&self) -> Result<()> {
@@ -122,6 +142,7 @@ impl Backend for Redis {
     }
 
     async fn close(&self) {
+        self.locks.close(self.config.of("").operation_timeout).await;
         self.client.close();
     }
 
@@ -131,5 +152,9 @@ impl Backend for Redis {
 
     fn cache(&self, namespace: &str) -> Result<Arc<dyn Cache>> {
         Ok(self.cache(namespace)?)
+    }
+
+    fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {
+        Ok(self.lock(namespace)?)
     }
 }

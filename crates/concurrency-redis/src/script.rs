@@ -76,6 +76,26 @@ script! {
     FENCE = "value.lua" "fence.lua"
 }
 script! {
+    /// Takes a lock, or stands in line for it.
+    ACQUIRE = "lock.lua" "acquire.lua" "queue.lua" "wait.lua"
+}
+script! {
+    /// Releases a lock, and hands it over.
+    RELEASE = "lock.lua" "release.lua" "queue.lua" "pass.lua"
+}
+script! {
+    /// Gives back what a waiter left behind, and hands it over.
+    LEAVE = "lock.lua" "queue.lua" "leave.lua"
+}
+script! {
+    /// Renews several leases.
+    RENEW = "renew.lua"
+}
+script! {
+    /// Who holds a lock.
+    FIND = "lock.lua" "queue.lua" "find.lua"
+}
+script! {
     /// Reads the first bytes of values, and takes the dead out of the index.
     LOOK = "value.lua" "look.lua"
 }

@@ -147,7 +147,7 @@ async fn a_login_needs_the_rights_that_are_documented_and_each_of_them() {
     assert_eq!(states.load_many(&["k"]).await.unwrap().len(), 1);
     assert_eq!(states.delete_many(&["k"]).await.unwrap(), 1);
     redis.close().await;
-    for missing in ["-evalsha", "-eval", "-subscribe", "resetchannels"] {
+    for missing in ["-evalsha", "-eval", "-subscribe", "-publish", "-time", "-zadd", "resetchannels"] {
         set_user(&mut admin, "less", &[&rights()[..], &[missing]].concat());
         let less = Redis::connect(config(&server).user("less").password(SECRET)).await;
         let refused = match less {

@@ -3,8 +3,8 @@
 //! - *Freshness.* There is one copy of everything, in the file, and each read is a snapshot taken after the call began: what another
 //!   process has written, removed or cleared before is seen by it.
 //! - *Clear* gives the namespace a new random generation, in constant time: rows of another generation count for nothing, from the
-//!   same statement on, and are removed while the writer is idle. A `DELETE` of a million rows would keep all processes from writing
-//!   for seconds.
+//!   same statement on, and are removed later, some at a time. A `DELETE` of a million rows would keep all processes from writing for
+//!   seconds.
 //! - *Tickets* are rows beside the values ([`table`]), judged inside the writer's transaction.
 //! - *Durability.* Writes are not synchronised: a process that dies loses nothing that was acknowledged, a loss of power may take
 //!   back the last writes, removals and clears.
@@ -17,18 +17,17 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Bells, Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Namespace, Result, Survives,
-    Ticket, Ttl, check_distinct_keys, check_key, check_keys, check_set_batch, check_size,
+    Bells, Bytes, Cache, CacheCapabilities, Cached, ClockSource, Error, Expiry, Lookup, Result, Survives, Ticket, Ttl,
+    check_distinct_keys, check_key, check_keys, check_set_batch, check_size,
     clock::{self, BootInstant},
     random,
 };
-use rusqlite::Connection;
 
 use self::table::{ANY, Found, Table, Token};
 use crate::{
     config::NamespaceConfig,
-    connection::{Database, Kind},
     error::Fault,
+    space::{Space, View, owned},
 };
 
 /// The longest that `filled` waits for a hint.
@@ -37,36 +36,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// The cache of one namespace.
 #[derive(Debug, Clone)]
 pub struct SqliteCache {
-    database: Database,
-    space: Arc<Space>,
+    space: Space,
     /// Writes of this client, to all of its namespaces.
     bells: Arc<Bells>,
 }
 
-/// A namespace and its options.
-#[derive(Debug)]
-struct Space {
-    namespace: Namespace,
-    config: NamespaceConfig,
-}
-
-impl Space {
-    fn table<'c>(&'c self, connection: &'c Connection) -> Result<Table<'c>, Fault> {
-        Table::new(connection, self.namespace.as_str(), self.config.cache_max_entries)
-    }
-
-    /// A value to be set: checked in the order of the contract.
-    fn check_set(&self, key: &str, value: &Bytes, expiry: Expiry) -> Result<Option<Ttl>> {
-        check_key(key)?;
-        let ttl = expiry.resolve(self.config.cache_default_ttl)?;
-        check_size(value.len(), self.config.max_value)?;
-        Ok(ttl)
-    }
+fn tables(view: View<'_>) -> Result<Table<'_>, Fault> {
+    Table::new(view.connection, view.namespace, view.config.cache_max_entries)
 }
 
 impl SqliteCache {
-    pub(crate) fn new(database: Database, bells: Arc<Bells>, namespace: Namespace, config: NamespaceConfig) -> Self {
-        Self { database, space: Arc::new(Space { namespace, config }), bells }
+    pub(crate) fn new(space: Space, bells: Arc<Bells>) -> Self {
+        Self { space, bells }
     }
 
     /// What a cache under this configuration promises.
@@ -92,48 +73,41 @@ impl SqliteCache {
     /// Those of reading the file.
     #[doc(hidden)]
     pub async fn reserved(&self) -> Result<usize> {
-        let space = Arc::clone(&self.space);
-        self.database.read(self.limit(), move |connection| space.table(connection)?.reserved()).await
+        self.space.read(|view| tables(view)?.reserved()).await
     }
 
-    fn limit(&self) -> Duration {
-        self.space.config.operation_timeout
+    /// A value to be set: checked in the order of the contract.
+    fn check_set(&self, key: &str, value: &Bytes, expiry: Expiry) -> Result<Option<Ttl>> {
+        let config = self.space.config();
+        check_key(key)?;
+        let ttl = expiry.resolve(config.cache_default_ttl)?;
+        check_size(value.len(), config.max_value)?;
+        Ok(ttl)
     }
 
-    fn namespace(&self) -> &str {
-        self.space.namespace.as_str()
-    }
-
-    /// Runs `work` on the tables, inside the writer's transaction.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Table<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T> {
-        let space = Arc::clone(&self.space);
-        let work = move |connection: &Connection| work(&space.table(connection)?);
-        self.database.write(Kind::Relaxed, self.limit(), work).await
+    fn ring(&self, key: &str) {
+        self.bells.ring((self.space.namespace(), key));
     }
 
     /// What stands under the key, with a value of at most so many bytes: read at once if it is small, and by a reader if not.
     async fn find(&self, key: &str, most: usize) -> Result<Found> {
-        if let Some(inline) = self.space.config.inline_read_bytes {
-            let now = |connection: &Connection| table::find(connection, self.namespace(), key, inline.min(most), None);
-            match self.database.read_now(now).transpose()? {
+        let find = |view: View<'_>, key: &str, most| table::find(view.connection, view.namespace, key, most, None);
+        if let Some(inline) = self.space.config().inline_read_bytes {
+            match self.space.read_now(|view| find(view, key, inline.min(most))).transpose()? {
                 Some(Found::TooLarge) if inline < most => {}
                 Some(found) => return Ok(found),
                 None => {}
             }
         }
-        let (space, key) = (Arc::clone(&self.space), key.to_owned());
-        let read = move |connection: &Connection| table::find(connection, space.namespace.as_str(), &key, most, None);
-        self.database.read(self.limit(), read).await
+        let key = key.to_owned();
+        self.space.read(move |view| find(view, &key, most)).await
     }
 }
 
 #[async_trait]
 impl Cache for SqliteCache {
     fn capabilities(&self) -> CacheCapabilities {
-        Self::capabilities_under(&self.space.config)
+        Self::capabilities_under(self.space.config())
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
@@ -141,51 +115,51 @@ impl Cache for SqliteCache {
     }
 
     async fn set(&self, key: &str, value: Bytes, expiry: Expiry) -> Result<()> {
-        self.database.check_open()?;
-        let ttl = self.space.check_set(key, &value, expiry)?;
-        let owned = key.to_owned();
-        self.write(move |table| table.set(&owned, &value, ttl)).await?;
-        self.bells.ring((self.namespace(), key));
+        self.space.check_open()?;
+        let ttl = self.check_set(key, &value, expiry)?;
+        let sent = key.to_owned();
+        self.space.write(move |view| tables(view)?.set(&sent, &value, ttl)).await?;
+        self.ring(key);
         Ok(())
     }
 
     async fn remove(&self, key: &str) -> Result<bool> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(key)?;
-        let owned = key.to_owned();
-        let removed = self.write(move |table| table.remove(&owned)).await?;
-        self.bells.ring((self.namespace(), key));
+        let sent = key.to_owned();
+        let removed = self.space.write(move |view| tables(view)?.remove(&sent)).await?;
+        self.ring(key);
         Ok(removed)
     }
 
     async fn clear(&self) -> Result<()> {
-        self.database.check_open()?;
-        self.write(|table| table.clear()).await?;
+        self.space.check_open()?;
+        self.space.write(|view| tables(view)?.clear()).await?;
         self.bells.ring_all();
         Ok(())
     }
 
     async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_keys(keys.iter().copied())?;
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let (space, keys) = (Arc::clone(&self.space), owned(keys));
-        let read = move |connection: &Connection| {
+        let keys = owned(keys);
+        let read = move |view: View<'_>| {
             // One instant for all, and one snapshot.
-            let table = space.table(connection)?;
-            let value = |key: &String| Ok(table.find(key, ANY)?.live().map(|cached| cached.value));
+            let tables = tables(view)?;
+            let value = |key: &String| Ok(tables.find(key, ANY)?.live().map(|cached| cached.value));
             keys.iter().map(value).collect()
         };
-        self.database.read(self.limit(), read).await
+        self.space.read(read).await
     }
 
     async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Vec<Result<()>> {
-        if let Err(refused) = self.database.check_open().and_then(|()| check_set_batch(&entries)) {
+        if let Err(refused) = self.space.check_open().and_then(|()| check_set_batch(&entries)) {
             return vec![Err(refused); entries.len()];
         }
-        let check = |(key, value): &(String, Bytes)| self.space.check_set(key, value, expiry);
+        let check = |(key, value): &(String, Bytes)| self.check_set(key, value, expiry);
         let checked: Vec<_> = entries.iter().map(check).collect();
         if checked.iter().all(Result::is_err) {
             return checked.into_iter().map(|refused| refused.map(drop)).collect();
@@ -193,42 +167,45 @@ impl Cache for SqliteCache {
         let accepted = entries.into_iter().zip(&checked).filter_map(|(entry, ttl)| Some((entry, *ttl.as_ref().ok()?)));
         let accepted: Vec<_> = accepted.collect();
         let keys: Vec<String> = accepted.iter().map(|((key, _), _)| key.clone()).collect();
-        let set =
-            move |table: &Table<'_>| accepted.iter().try_for_each(|((key, value), ttl)| table.set(key, value, *ttl));
-        let answer = self.write(set).await;
-        keys.iter().for_each(|key| self.bells.ring((self.namespace(), key.as_str())));
+        let set = move |view: View<'_>| {
+            let tables = tables(view)?;
+            accepted.iter().try_for_each(|((key, value), ttl)| tables.set(key, value, *ttl))
+        };
+        let answer = self.space.write(set).await;
+        keys.iter().for_each(|key| self.ring(key));
         checked.into_iter().map(|ttl| ttl.and_then(|_| answer.clone())).collect()
     }
 
     async fn remove_many(&self, keys: &[&str]) -> Result<u64> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_distinct_keys(keys.iter().copied())?;
         if keys.is_empty() {
             return Ok(0);
         }
         let sent = owned(keys);
-        let remove = move |table: &Table<'_>| {
-            sent.iter().try_fold(0, |removed, key| Ok(removed + u64::from(table.remove(key)?)))
+        let remove = move |view: View<'_>| {
+            let tables = tables(view)?;
+            sent.iter().try_fold(0, |removed, key| Ok(removed + u64::from(tables.remove(key)?)))
         };
-        let removed = self.write(remove).await?;
-        keys.iter().for_each(|key| self.bells.ring((self.namespace(), *key)));
+        let removed = self.space.write(remove).await?;
+        keys.iter().for_each(|key| self.ring(key));
         Ok(removed)
     }
 
     async fn contains(&self, key: &str) -> Result<bool> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(key)?;
         Ok(matches!(self.find(key, 0).await?, Found::Live(_) | Found::TooLarge))
     }
 
     async fn get_with_expiry(&self, key: &str) -> Result<Option<Cached>> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(key)?;
         Ok(self.find(key, ANY).await?.live())
     }
 
     async fn get_or_reserve(&self, key: &str, hold: Duration) -> Result<Lookup> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(key)?;
         let hold = Ttl::new(hold).map_err(|_| Error::invalid("hold", "more than zero, at most ten years"))?;
         // Without a transaction first: nearly all are hits, and the others of those who miss together wait.
@@ -238,8 +215,8 @@ impl Cache for SqliteCache {
             Found::Missing | Found::TooLarge => {}
         }
         let mut asked = Asked { cache: self, key, token: random::bytes(), is_answered: false };
-        let (owned, token) = (key.to_owned(), asked.token);
-        let found = self.write(move |table| table.reserve(&owned, token, hold)).await?;
+        let (sent, token) = (key.to_owned(), asked.token);
+        let found = self.space.write(move |view| tables(view)?.reserve(&sent, token, hold)).await?;
         asked.is_answered = true;
         Ok(match found {
             Found::Live(cached) => Lookup::Hit(cached.value),
@@ -249,19 +226,19 @@ impl Cache for SqliteCache {
     }
 
     async fn fill(&self, ticket: Ticket, value: Bytes, expiry: Expiry) -> Result<bool> {
-        self.database.check_open()?;
-        let ttl = self.space.check_set(&ticket.key, &value, expiry)?;
+        self.space.check_open()?;
+        let ttl = self.check_set(&ticket.key, &value, expiry)?;
         let Ticket { key, token } = ticket.clone();
-        let is_filled = self.write(move |table| table.fill(&key, token, &value, ttl)).await?;
-        self.bells.ring((self.namespace(), &*ticket.key));
+        let is_filled = self.space.write(move |view| tables(view)?.fill(&key, token, &value, ttl)).await?;
+        self.ring(&ticket.key);
         Ok(is_filled)
     }
 
     async fn filled(&self, key: &str) -> Result<()> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(key)?;
-        let mut commits = self.database.commits();
-        let bell = self.bells.of((self.namespace(), key));
+        let mut commits = self.space.commits();
+        let bell = self.bells.of((self.space.namespace(), key));
         let (mut first, until) = (None, BootInstant::now().after(LONGEST_WAIT));
         loop {
             let rung = bell.notified();
@@ -296,12 +273,7 @@ impl Drop for Asked<'_> {
         if self.is_answered {
             return;
         }
-        let (space, key, token) = (Arc::clone(&self.cache.space), self.key.to_owned(), self.token);
-        let give_back = move |connection: &Connection| space.table(connection)?.give_back(&key, token);
-        self.cache.database.post(Kind::Relaxed, self.cache.limit(), give_back);
+        let (key, token) = (self.key.to_owned(), self.token);
+        self.cache.space.post(move |view| tables(view)?.give_back(&key, token));
     }
-}
-
-fn owned(keys: &[&str]) -> Vec<String> {
-    keys.iter().map(|key| (*key).to_owned()).collect()
 }

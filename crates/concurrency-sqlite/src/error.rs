@@ -134,6 +134,9 @@ fn reduced(error: &rusqlite::Error) -> Result<ffi::Error, Error> {
 
 fn of_code(code: ffi::Error, outcome: Outcome) -> Error {
     let source = Some(Source::new(code));
+    if code.extended_code == ffi::SQLITE_READONLY_DIRECTORY {
+        return Error::Unauthorized { what: "creating the log beside the file" };
+    }
     match code.code {
         ErrorCode::DatabaseBusy
         | ErrorCode::DatabaseLocked
@@ -186,6 +189,7 @@ mod tests {
     fn a_cause_has_the_error_of_the_contract() {
         assert!(matches!(sql_error(failure(ffi::SQLITE_BUSY)), Error::Unavailable { .. }));
         assert!(matches!(sql_error(failure(ffi::SQLITE_READONLY_DBMOVED)), Error::Unavailable { .. }));
+        assert!(matches!(sql_error(failure(ffi::SQLITE_READONLY_DIRECTORY)), Error::Unauthorized { .. }));
         assert!(matches!(sql_error(failure(ffi::SQLITE_FULL)), Error::Exhausted { what: "disk", .. }));
         assert!(matches!(sql_error(failure(ffi::SQLITE_NOTADB)), Error::Incompatible { what: "file", .. }));
         assert!(matches!(opening_error(failure(ffi::SQLITE_IOERR_SHMOPEN)), Error::Incompatible { .. }));

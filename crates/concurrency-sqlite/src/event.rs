@@ -11,22 +11,21 @@ mod table;
 mod tests;
 mod transaction;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use concurrency_core::{
-    AppendOptions, Appended, Batch, Error, EventCapabilities, EventStore, Namespace, NewEvent, Position, ReadQuery,
-    Result, Snapshot, StreamSlice, Survives, check_append, check_key, check_limit, check_size,
+    AppendOptions, Appended, Batch, Error, EventCapabilities, EventStore, NewEvent, Position, ReadQuery, Result,
+    Snapshot, StreamSlice, Survives, check_append, check_key, check_limit, check_size,
 };
-use rusqlite::Connection;
 use tokio::sync::Notify;
 
 pub use self::transaction::SqliteEventsTransaction;
 use self::{content::content, table::Table};
 use crate::{
     config::NamespaceConfig,
-    connection::{Database, Kind},
     error::Fault,
+    space::{Space, View},
 };
 
 /// The most events of one append.
@@ -35,33 +34,18 @@ const MAX_BATCH_EVENTS: usize = 1000;
 /// The event streams of one namespace.
 #[derive(Debug, Clone)]
 pub struct SqliteEvents {
-    database: Database,
-    space: Arc<Space>,
+    space: Space,
     /// Appends of this client, to all of its namespaces.
     appended: Arc<Notify>,
 }
 
-/// A namespace and its options.
-#[derive(Debug)]
-struct Space {
-    namespace: Namespace,
-    config: NamespaceConfig,
-}
-
-impl Space {
-    fn table<'c>(&'c self, connection: &'c Connection) -> Result<Table<'c>, Fault> {
-        Table::new(connection, self.namespace.as_str(), self.config.fence_retention)
-    }
+fn tables(view: View<'_>) -> Result<Table<'_>, Fault> {
+    Table::new(view.connection, view.namespace, view.config.fence_retention)
 }
 
 impl SqliteEvents {
-    pub(crate) fn new(
-        database: Database,
-        appended: Arc<Notify>,
-        namespace: Namespace,
-        config: NamespaceConfig,
-    ) -> Self {
-        Self { database, space: Arc::new(Space { namespace, config }), appended }
+    pub(crate) fn new(space: Space, appended: Arc<Notify>) -> Self {
+        Self { space, appended }
     }
 
     /// What a store under this configuration promises.
@@ -79,77 +63,48 @@ impl SqliteEvents {
             max_batch_bytes: config.max_value.saturating_mul(4),
         }
     }
-
-    fn limit(&self) -> Duration {
-        self.space.config.operation_timeout
-    }
-
-    /// Runs `work` on the tables, inside the writer's transaction.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Table<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T> {
-        let space = Arc::clone(&self.space);
-        let work = move |connection: &Connection| work(&space.table(connection)?);
-        self.database.write(Kind::Durable, self.limit(), work).await
-    }
-
-    /// Runs `work` on one snapshot of the file, on a reader's thread; it is told the namespace.
-    async fn snapshot<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection, &Space) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T> {
-        let space = Arc::clone(&self.space);
-        self.database.read(self.limit(), move |connection| work(connection, &space)).await
-    }
-
-    async fn is_more(&self, after: Position) -> Result<bool> {
-        let space = Arc::clone(&self.space);
-        let is_more = move |connection: &Connection| read::is_more(connection, space.namespace.as_str(), after);
-        self.database.read_little(self.limit(), is_more).await
-    }
 }
 
 #[async_trait]
 impl EventStore for SqliteEvents {
     fn capabilities(&self) -> EventCapabilities {
-        Self::capabilities_under(&self.space.config)
+        Self::capabilities_under(self.space.config())
     }
 
     async fn append(&self, stream: &str, events: Vec<NewEvent>, options: AppendOptions) -> Result<Appended> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(stream)?;
         let parts = options.into_parts()?;
         check_append(stream, &events, &self.capabilities())?;
         // Here, and not on the one thread that writes.
         let (stream, content) = (stream.to_owned(), content(&events));
-        let appended = self.write(move |table| table.append(&stream, &events, content, parts)).await?;
+        let appended = self.space.write(move |view| tables(view)?.append(&stream, &events, content, parts)).await?;
         self.appended.notify_waiters();
         Ok(appended)
     }
 
     async fn read(&self, stream: &str, query: ReadQuery) -> Result<StreamSlice> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(stream)?;
         let (stream, parts) = (stream.to_owned(), query.into_parts()?);
-        self.snapshot(move |connection, space| read::stream(connection, space.namespace.as_str(), &stream, parts)).await
+        self.space.read(move |view| read::stream(view, &stream, parts)).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Batch> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         let limit = check_limit(limit)?;
-        self.snapshot(move |connection, space| read::all(connection, space.namespace.as_str(), after, limit)).await
+        self.space.read(move |view| read::all(view, after, limit)).await
     }
 
     async fn changed(&self, after: Position) -> Result<()> {
-        self.database.check_open()?;
-        let mut commits = self.database.commits();
+        self.space.check_open()?;
+        let mut commits = self.space.commits();
         loop {
             let appended = self.appended.notified();
             tokio::pin!(appended);
             // Registered before the log is looked at, so that no append is missed in between.
             appended.as_mut().enable();
-            if self.is_more(after).await? {
+            if self.space.read_little(move |view| read::is_more(view, after)).await? {
                 return Ok(());
             }
             tokio::select! {
@@ -162,27 +117,27 @@ impl EventStore for SqliteEvents {
     }
 
     async fn load_snapshot(&self, stream: &str) -> Result<Option<Snapshot>> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(stream)?;
         let stream = stream.to_owned();
-        self.snapshot(move |connection, space| space.table(connection)?.load_snapshot(&stream)).await
+        self.space.read(move |view| tables(view)?.load_snapshot(&stream)).await
     }
 
     async fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Result<()> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(stream)?;
         if snapshot.version == 0 {
             return Err(Error::invalid("snapshot", "its version is 1 or more"));
         }
-        check_size(snapshot.data.len(), self.space.config.max_value)?;
+        check_size(snapshot.data.len(), self.space.config().max_value)?;
         let stream = stream.to_owned();
-        self.write(move |table| table.save_snapshot(&stream, &snapshot)).await
+        self.space.write(move |view| tables(view)?.save_snapshot(&stream, &snapshot)).await
     }
 
     async fn truncate_before(&self, stream: &str, version: u64) -> Result<()> {
-        self.database.check_open()?;
+        self.space.check_open()?;
         check_key(stream)?;
         let stream = stream.to_owned();
-        self.write(move |table| table.truncate_before(&stream, version)).await
+        self.space.write(move |view| tables(view)?.truncate_before(&stream, version)).await
     }
 }

@@ -29,6 +29,7 @@ mod event;
 mod lock;
 mod moment;
 mod schema;
+mod space;
 mod state;
 mod transaction;
 
@@ -50,7 +51,12 @@ pub use self::{
     state::{SqliteState, SqliteStateTransaction},
     transaction::SqliteTransaction,
 };
-use self::{config::NamespaceConfig, connection::Database, lock::Desk};
+use self::{
+    config::NamespaceConfig,
+    connection::{Database, Kind},
+    lock::Desk,
+    space::Space,
+};
 
 /// One client of one SQLite file: a writing thread, `reader_threads` reading ones, and at most seven connections more than those,
 /// whatever the number of components. Clones are the same client; a process needs one per file.
@@ -102,8 +108,7 @@ impl Sqlite {
     /// # Errors
     /// As there.
     pub fn state_store(&self, namespace: &str) -> Result<Arc<SqliteState>> {
-        let (namespace, config) = self.component(namespace)?;
-        Ok(Arc::new(SqliteState::new(self.database.clone(), namespace, config)))
+        Ok(Arc::new(SqliteState::new(self.space(namespace, Kind::Durable)?)))
     }
 
     /// As [`Backend::cache`], the type itself.
@@ -111,8 +116,7 @@ impl Sqlite {
     /// # Errors
     /// As there.
     pub fn cache(&self, namespace: &str) -> Result<Arc<SqliteCache>> {
-        let (namespace, config) = self.component(namespace)?;
-        Ok(Arc::new(SqliteCache::new(self.database.clone(), Arc::clone(&self.bells), namespace, config)))
+        Ok(Arc::new(SqliteCache::new(self.space(namespace, Kind::Relaxed)?, Arc::clone(&self.bells))))
     }
 
     /// As [`Backend::event_store`], the type itself, which [`transaction`](Self::transaction) takes.
@@ -120,8 +124,7 @@ impl Sqlite {
     /// # Errors
     /// As there.
     pub fn event_store(&self, namespace: &str) -> Result<Arc<SqliteEvents>> {
-        let (namespace, config) = self.component(namespace)?;
-        Ok(Arc::new(SqliteEvents::new(self.database.clone(), Arc::clone(&self.appended), namespace, config)))
+        Ok(Arc::new(SqliteEvents::new(self.space(namespace, Kind::Durable)?, Arc::clone(&self.appended))))
     }
 
     /// As [`Backend::lock`], the type itself.
@@ -132,6 +135,12 @@ impl Sqlite {
         let (namespace, config) = self.component(namespace)?;
         let desk = self.locks.as_ref().ok_or_else(|| Error::unsupported("lock"))?;
         Ok(Arc::new(SqliteLock::new(Arc::clone(desk), namespace, &config)))
+    }
+
+    /// What state, caches and events are bound to; `kind` is how they commit.
+    fn space(&self, namespace: &str, kind: Kind) -> Result<Space> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Space::new(self.database.clone(), kind, namespace, config))
     }
 
     /// What every component is made of.

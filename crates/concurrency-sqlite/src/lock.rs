@@ -5,9 +5,9 @@
 //!   Without a boot id, or without a clock that all processes share, there is no lock at all.
 //! - *Tokens* are max(stored + 1, wall clock in microseconds), so that the record of a name that was idle for 7 days may go
 //!   ([`sweep`]).
-//! - *Waiting.* Those who wait in one client stand in a line of its own for each name ([`line`]), and of each line only the first
-//!   asks the file, where the clients stand in line ([`waiting`]). So one client's waiters are served in order of arrival, and
-//!   clients in turn. Asking is refresh and attempt in one step.
+//! - *Waiting.* Those who wait in one client stand in a line of its own for each name, and of each line only the first asks the
+//!   file, where the clients stand in line ([`concurrency_core::desk`]). So one client's waiters are served in order of arrival,
+//!   and clients in turn. Asking is refresh and attempt in one step.
 //! - *Hand-over.* A release grants to the first live client in the same transaction, for a short time; whoever waits there is woken
 //!   by a bell in the same process, and by a look at the file after each commit in others ([`watch`]), and extends the lease by
 //!   asking again.
@@ -15,13 +15,10 @@
 //!   handed meanwhile is passed on ([`desk`]).
 
 mod desk;
-mod granted;
-mod line;
 mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
-mod waiting;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -30,10 +27,11 @@ use async_trait::async_trait;
 use concurrency_core::{
     Claim, ClockSource, Error, Fencing, FencingToken, Held, Lease, Lock, LockCapabilities, Namespace, Released, Result,
     Survives, Ttl, check_key,
+    desk::{Ended, Lines, Look, Queue, Turn, Waiter, wait_in_line},
 };
 
 pub(crate) use self::desk::Desk;
-use self::table::{Look, Table};
+use self::table::Table;
 use crate::{config::NamespaceConfig, error::Fault};
 
 /// The locks of one namespace.
@@ -86,15 +84,28 @@ impl SqliteLock {
     }
 
     /// What the claim would find. `besides` leaves out the places of this client.
-    async fn look(&self, claim: &Claim, besides: bool) -> Result<Look> {
+    async fn find(&self, claim: &Claim, besides: bool) -> Result<Look> {
         self.desk.look(&self.namespace, claim, besides, self.limit).await
     }
+}
 
-    /// One attempt of a claim that is alive.
+impl Queue for SqliteLock {
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    fn attend(&self) -> Result<()> {
+        self.desk.attend()
+    }
+
+    fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
+        self.desk.with_lines(step)
+    }
+
     async fn attempt(&self, claim: &Claim) -> Result<Option<Lease>> {
         let attempt = claim.attempt();
         // An attempt in vain costs no transaction; but a look must not miss what was given back before.
-        if self.desk.is_settled() && self.look(claim, false).await? == Look::Taken {
+        if self.desk.is_settled() && self.find(claim, false).await? == Look::Taken {
             return Ok(None);
         }
         let (namespace, asked) = (self.namespace.clone(), claim.clone());
@@ -115,7 +126,19 @@ impl SqliteLock {
         Ok(lease)
     }
 
-    /// A grant that came too late: it is released, and nobody waits for the answer.
+    async fn ask(&self, waiter: &Arc<Waiter>) -> Result<Option<Turn>> {
+        let waiter = Arc::clone(waiter);
+        self.step(move |desk, table| desk.ask(table, &waiter)).await
+    }
+
+    async fn look(&self, claim: &Claim) -> Result<Look> {
+        self.find(claim, true).await
+    }
+
+    fn leaves(&self, waiter: &Arc<Waiter>) -> Option<Ended> {
+        self.desk.leaves(waiter, self.limit)
+    }
+
     fn give_back(&self, claim: &Claim) {
         self.desk.give_back(&self.namespace, claim, self.limit);
     }
@@ -146,7 +169,7 @@ impl Lock for SqliteLock {
     }
 
     async fn acquire(&self, claim: &Claim, timeout: Duration) -> Result<Lease> {
-        waiting::acquire(self, claim, timeout).await
+        wait_in_line(self, claim, timeout).await
     }
 
     async fn renew_many(&self, leases: &[&Lease]) -> Vec<Result<Lease>> {

@@ -22,7 +22,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
     include_str!("schema/lock.sql"),
 ]];
 
-/// A transaction does not remove more of what was cleared or truncated, so that large rows do not hold the file for long.
+/// A transaction does not remove more values of a table than this and one, so that large ones do not hold the file for long.
 const BYTES: u32 = 16 << 20;
 
 /// How expired rows are found and removed: garbage collection, never semantics.
@@ -35,14 +35,13 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    /// Of a table with a primary key of these columns and an index on its column of deadlines.
-    fn of(table: &str, key: &str, deadline: &str) -> Self {
+    /// Of a table with a primary key of these columns and an index on its column of deadlines; `size` is what counts of a row.
+    fn of(table: &str, key: &str, deadline: &str, size: &str) -> Self {
         let expired = format!("FROM {table} WHERE {deadline} IS NOT NULL AND {deadline} <= ?1");
+        let rows = bounded(key, &format!("SELECT {key}, {size} AS size {expired} ORDER BY {deadline} LIMIT ?2"));
         Self {
             is_needed: format!("SELECT EXISTS (SELECT 1 {expired})"),
-            remove: format!(
-                "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} {expired} ORDER BY {deadline} LIMIT ?2)"
-            ),
+            remove: format!("DELETE FROM {table} WHERE ({key}) IN ({rows})"),
         }
     }
 
@@ -50,13 +49,12 @@ impl Sweep {
     fn of_cleared_caches() -> [Self; 2] {
         // Whatever the time.
         let is_needed = "SELECT ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM concurrency_cache_cleared)";
-        let cleared = "SELECT entry.generation, entry.key, length(value) AS size FROM concurrency_cache_cleared cleared \
-            CROSS JOIN concurrency_cache entry ON entry.generation = cleared.generation LIMIT ?2";
-        let entries = format!(
-            "DELETE FROM concurrency_cache WHERE (generation, key) IN (SELECT generation, key FROM (\
-            SELECT generation, key, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM ({cleared})) \
-            WHERE before < {BYTES})"
+        let cleared = bounded(
+            "generation, key",
+            "SELECT entry.generation, entry.key, length(value) AS size FROM concurrency_cache_cleared cleared \
+            CROSS JOIN concurrency_cache entry ON entry.generation = cleared.generation LIMIT ?2",
         );
+        let entries = format!("DELETE FROM concurrency_cache WHERE (generation, key) IN ({cleared})");
         let generations = "DELETE FROM concurrency_cache_cleared WHERE generation IN (\
             SELECT generation FROM (SELECT generation FROM concurrency_cache_cleared cleared ORDER BY generation LIMIT ?2) \
             cleared WHERE NOT EXISTS (SELECT 1 FROM concurrency_cache entry WHERE entry.generation = cleared.generation))";
@@ -71,14 +69,13 @@ impl Sweep {
         // Whatever the time.
         let is_needed =
             "SELECT ?1 IS NOT NULL AND EXISTS (SELECT 1 FROM concurrency_event_streams WHERE swept < first)";
-        let truncated = "SELECT event.position, length(data) + length(metadata) AS size \
-            FROM concurrency_event_streams stream \
+        let truncated = bounded(
+            "position",
+            "SELECT event.position, length(data) + length(metadata) AS size FROM concurrency_event_streams stream \
             CROSS JOIN concurrency_events event ON event.stream = stream.number AND event.version < stream.first \
-            WHERE stream.swept < stream.first LIMIT ?2";
-        let events = format!(
-            "DELETE FROM concurrency_events WHERE position IN (SELECT position FROM (SELECT position, \
-            sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM ({truncated})) WHERE before < {BYTES})"
+            WHERE stream.swept < stream.first LIMIT ?2",
         );
+        let events = format!("DELETE FROM concurrency_events WHERE position IN ({truncated})");
         let streams = "UPDATE concurrency_event_streams SET swept = first WHERE number IN (\
             SELECT number FROM concurrency_event_streams stream WHERE swept < first AND NOT EXISTS \
             (SELECT 1 FROM concurrency_events event WHERE event.stream = stream.number AND version < first) LIMIT ?2)";
@@ -89,13 +86,21 @@ impl Sweep {
     }
 }
 
+/// The `key` of the first of `rows` whose `size` comes to [`BYTES`]: of one at least.
+fn bounded(key: &str, rows: &str) -> String {
+    format!(
+        "SELECT {key} FROM (SELECT {key}, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM ({rows})) \
+        WHERE before < {BYTES}"
+    )
+}
+
 /// The tables with rows that nobody is owed any more.
 pub(crate) static SWEEPS: LazyLock<Vec<Sweep>> = LazyLock::new(|| {
     let mut sweeps = vec![
-        Sweep::of("concurrency_state", "namespace, key", "expires"),
-        Sweep::of("concurrency_state_marks", "namespace, key", "until"),
-        Sweep::of("concurrency_cache", "generation, key", "expires"),
-        Sweep::of("concurrency_event_appends", "stream, append_id", "until"),
+        Sweep::of("concurrency_state", "namespace, key", "expires", "length(value)"),
+        Sweep::of("concurrency_state_marks", "namespace, key", "until", "0"),
+        Sweep::of("concurrency_cache", "generation, key", "expires", "length(value)"),
+        Sweep::of("concurrency_event_appends", "stream, append_id", "until", "0"),
     ];
     sweeps.extend(Sweep::of_cleared_caches());
     sweeps.extend(Sweep::of_truncated_events());
@@ -299,6 +304,25 @@ mod tests {
         let other = memory();
         other.pragma_update(None, "application_id", 7).unwrap();
         assert!(matches!(look(&other), Err(Error::Incompatible { what: "file", .. })));
+    }
+
+    #[test]
+    fn a_value_of_a_quarter_of_a_page_takes_no_page_of_its_own() {
+        for insert in [
+            "INSERT INTO concurrency_state (namespace, key, version, value) VALUES ('n', ?1, zeroblob(16), zeroblob(1000))",
+            "INSERT INTO concurrency_cache (generation, key, written, value) VALUES (x'', ?1, 1, zeroblob(1000))",
+            "INSERT INTO concurrency_event_snapshots (namespace, stream, version, event, schema, data) \
+                VALUES ('n', ?1, zeroblob(8), zeroblob(16), 1, zeroblob(1000))",
+        ] {
+            let mut connection = memory();
+            migrate(&mut connection).unwrap();
+            for n in 0..1000 {
+                connection.execute(insert, [format!("key {n}").as_bytes()]).unwrap();
+            }
+            let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+            let size: i64 = connection.query_row(size, (), |row| row.get(0)).unwrap();
+            assert!(size < 2_000_000, "a million bytes of values took {size}: {insert}");
+        }
     }
 
     #[test]

@@ -11,8 +11,9 @@ mod open;
 mod say;
 mod watch;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
+use concurrency::Backend;
 use tokio::runtime;
 
 pub use self::arguments::Arguments;
@@ -58,4 +59,11 @@ pub fn play(role: &str, rest: impl Iterator<Item = OsString>) -> Option<Result<E
         _ => return None,
     };
     Some(played.map(|()| ExitCode::SUCCESS))
+}
+
+/// The backend that all processes of a run share.
+async fn connect(arguments: &Arguments) -> Result<Arc<dyn Backend>, String> {
+    // The error says which option or file is wrong; the URL may carry a password.
+    let connected = concurrency::connect(arguments.text("url")?).await;
+    connected.map_err(|why| format!("the backend cannot be opened: {why}"))
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use concurrency_core::{
-    Backend, Codec, Error, EventStore, Locks, Memory, SaveOptions, StateStore, TypedCache, TypedState, Version, Write,
+    Backend, Codec, Error, EventStore, Locks, SaveOptions, StateStore, TypedCache, TypedState, Version, Write,
     clock::BootInstant, retry::Backoff,
 };
 
@@ -67,7 +67,7 @@ pub struct Accepted {
 }
 
 impl Checkout {
-    /// An instance over this backend, ledger and catalogue. Where the backend has no cache, products are cached here.
+    /// An instance over this backend, ledger and catalogue.
     ///
     /// # Errors
     /// `Unsupported` where the backend lacks a component.
@@ -77,16 +77,13 @@ impl Checkout {
         catalogue: Arc<Catalogue>,
     ) -> Result<Self, CheckoutError> {
         let states = backend.state_store(model::NAMESPACE)?;
-        let products = match backend.cache(model::PRODUCTS) {
-            // A product does not change, so that a cache of this instance's own says the same.
-            Err(Error::Unsupported { .. }) => Memory::new().cache(model::PRODUCTS)?,
-            cache => cache?,
-        };
         Ok(Self {
             orders: TypedState::new(Arc::clone(&states)),
             answers: TypedState::new(Arc::clone(&states)),
             stocks: TypedState::new(Arc::clone(&states)),
-            products: TypedCache::new(products).with_expiry(PRODUCT_LIFETIME).with_load_hold(LOADING),
+            products: TypedCache::new(backend.cache(model::PRODUCTS)?)
+                .with_expiry(PRODUCT_LIFETIME)
+                .with_load_hold(LOADING),
             locks: Locks::new(backend.lock(model::NAMESPACE)?),
             events: backend.event_store(model::NAMESPACE)?,
             counters: Counters::default(),

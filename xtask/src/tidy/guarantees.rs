@@ -22,7 +22,8 @@ Which case of the conformance suite proves which sentence of [the contract](cont
 - *faults* is shown by level 5 of the suite, which is not part of this version; *servers* on a real server or file, by the tests of the
   backend.
 - *by review* gives the reason why no case is possible.
-- A mutant is the backend with that sentence broken; it is caught by a case that names the sentence, with 20 of 20 seeds.
+- A mutant is the backend, in memory or SQLite over four processes, with that sentence broken; it is caught by a case that names the
+  sentence, with 20 of 20 seeds.
 ";
 
 /// What the file has to be.

@@ -59,15 +59,25 @@ impl Race {
         }
     }
 
+    /// Now and then there is time for a load to end and to be read, also where a write takes long; but not for ever.
+    async fn somebody_reads(&self) {
+        let (before, end) = (self.reads.load(Ordering::Relaxed), BootInstant::now().after(Duration::from_millis(500)));
+        loop {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if self.reads.load(Ordering::Relaxed) > before || end.has_passed() {
+                return;
+            }
+        }
+    }
+
     /// Writes as long as a race takes, then waits for the readers.
     async fn write(&self, mut readers: JoinSet<()>, mut write: impl AsyncFnMut(u64)) {
         self.ready.wait().await;
         for round in rounds() {
             write(round).await;
             self.floor.store(round, Ordering::Release);
-            // Now and then there is time for a load to end.
             if round % 8 == 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                self.somebody_reads().await;
             }
             tokio::task::yield_now().await;
         }

@@ -217,8 +217,15 @@ impl LockState {
     }
 }
 
-/// The steps of a call that asks for the name.
-fn ask(state: &LockState, owner: u64, span: Span, answer: Option<&LockAnswer>, window: Window) -> Vec<LockState> {
+/// The steps of a call that asks for the name, and was answered after `took`.
+fn ask(
+    state: &LockState,
+    owner: u64,
+    span: Span,
+    answer: Option<&LockAnswer>,
+    window: Window,
+    took: u64,
+) -> Vec<LockState> {
     match answer {
         Some(&LockAnswer::Granted { owner, token, deadline }) => {
             let repeated = state.extend(owner, token, span, deadline, window);
@@ -227,7 +234,7 @@ fn ask(state: &LockState, owner: u64, span: Span, answer: Option<&LockAnswer>, w
         Some(LockAnswer::Held) => {
             // A grant whose answer comes past its own local deadline is given back and counts as not granted.
             let margin = 10_000_000 + span.ttl / 100;
-            let late = window.returned.saturating_sub(window.from) >= span.ttl.saturating_sub(margin);
+            let late = took >= span.ttl.saturating_sub(margin);
             let excused = late.then(|| state.at(window));
             let given_back = late.then(|| state.grant_unseen(owner, span, window)).flatten();
             let refused = excused.or_else(|| state.held_by_other(owner, None, window));
@@ -253,6 +260,8 @@ impl Model for LockModel {
     }
 
     fn step(state: &LockState, call: &LockCall, answer: Option<&LockAnswer>, window: Window) -> Vec<LockState> {
+        // From its call, whenever it took effect.
+        let took = window.returned.saturating_sub(window.from);
         let window = Window { from: window.from.max(state.now), ..window };
         if window.from > window.until {
             return Vec::new();
@@ -260,7 +269,7 @@ impl Model for LockModel {
         let one = |state: Option<LockState>| state.into_iter().collect::<Vec<_>>();
         match *call {
             LockCall::TryAcquire { owner, ttl, slack } | LockCall::Acquire { owner, ttl, slack } => {
-                ask(state, owner, Span { ttl, slack }, answer, window)
+                ask(state, owner, Span { ttl, slack }, answer, window, took)
             }
             LockCall::Renew { owner, token, ttl, slack, deadline } => {
                 let span = Span { ttl, slack };

@@ -188,6 +188,26 @@ pub(super) async fn dropped_waiters_never_keep_the_name(cx: Context<dyn Lock>) {
     is_free(&locks[0], "k").await;
 }
 
+pub(super) async fn who_ends_waiting_holds_up_nobody(cx: Context<dyn Lock>) {
+    let locks = clients(&cx).await;
+    for round in 0..4 {
+        let (key, lock) = (format!("k{round}"), |which: usize| &locks[(round + which) % locks.len()]);
+        let holder = take(lock(0), &claim(&key, LONG)).await;
+        // Stands in line through one client, as the first, and ends in one of two ways.
+        if round % 2 == 0 {
+            drop(Waiter::in_line(&cx, lock(1), &key).await);
+        } else {
+            let timeout = lock(1).acquire(&claim(&key, LONG), ARRIVES).await;
+            assert!(matches!(timeout, Err(Error::LockTimeout { .. })), "wanted LockTimeout, got {timeout:?}");
+        }
+        // Whoever stands behind that place, through another client, is the first now.
+        let mut next = Waiter::in_line(&cx, lock(2), &key).await;
+        let released = lock(0).release(holder.claim(), Some(holder.fencing_token())).await.expect("answered");
+        assert_eq!(released, Released::Ours);
+        next.granted_at_once(&cx).await;
+    }
+}
+
 pub(super) async fn timeouts_under_contention_leave_nothing(cx: Context<dyn Lock>) {
     let (locks, watch) = (clients(&cx).await, Arc::new(Watch::default()));
     let mut tasks = JoinSet::new();

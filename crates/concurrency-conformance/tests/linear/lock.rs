@@ -1,4 +1,7 @@
-use concurrency_conformance::linear::{LockAnswer as A, LockCall as C, LockModel, sample};
+use concurrency_conformance::{
+    history::{Answer, History, Operation},
+    linear::{LockAnswer as A, LockCall as C, LockModel, check, sample},
+};
 
 use crate::{Corruption, Victim, all_accepted, all_rejected};
 
@@ -35,6 +38,34 @@ fn five_hundred_corrupted_histories_are_rejected() {
         ("not held though held", not_held_though_held),
     ];
     all_rejected(sample::lock, corruptions);
+}
+
+/// An attempt that took long may have been granted after all that others did meanwhile, and is given back behind its answer.
+#[test]
+fn a_grant_that_came_too_late_may_be_seen_until_it_is_given_back() {
+    const MILLI: u64 = 1_000_000;
+    let attempt = |owner| C::TryAcquire { owner, ttl: TTL, slack: 0 };
+    let late = |called: u64| {
+        let granted = A::Granted { owner: 2, token: 5, deadline: 169 * MILLI };
+        let calls = [
+            (1, called, 141, attempt(1), A::Held),
+            (2, 80, 90, attempt(2), granted),
+            (2, 91, 95, C::Release { owner: 2, token: Some(5) }, A::Ours),
+            (3, 150, 151, C::Holder, A::Holder { token: Some(6) }),
+        ];
+        let operation = |(client, called, answered, call, answer)| Operation {
+            client,
+            key: "k".into(),
+            invoked: called * MILLI,
+            returned: Some(answered * MILLI),
+            call,
+            answer: Answer::Ok(answer),
+        };
+        check(&History::<LockModel> { operations: calls.map(operation).into() })
+    };
+    assert!(late(1).is_ok(), "{:?}", late(1));
+    // After 81 ms of 100 its answer would have come in time, and been a grant.
+    assert!(late(60).is_err(), "{:?}", late(60));
 }
 
 struct Grant {

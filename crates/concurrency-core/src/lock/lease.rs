@@ -59,8 +59,16 @@ pub struct Claim {
 struct Identity {
     key: Box<str>,
     owner: Owner,
+    /// Set for good before it is sent for the first time.
+    sent: AtomicBool,
     /// Set for good when a release is sent.
     dead: AtomicBool,
+}
+
+impl Identity {
+    fn new(key: &str, owner: Owner, sent: bool) -> Arc<Self> {
+        Arc::new(Self { key: key.into(), owner, sent: AtomicBool::new(sent), dead: AtomicBool::new(false) })
+    }
 }
 
 impl Claim {
@@ -77,8 +85,7 @@ impl Claim {
     }
 
     fn fresh(key: &str, ttl: Ttl) -> Self {
-        let identity = Identity { key: key.into(), owner: Owner::mint(), dead: AtomicBool::new(false) };
-        Self { identity: Arc::new(identity), ttl }
+        Self { identity: Identity::new(key, Owner::mint(), false), ttl }
     }
 
     /// For tests over several processes: the claim that another process of this machine made.
@@ -89,8 +96,7 @@ impl Claim {
     #[doc(hidden)]
     pub fn made_elsewhere(key: &str, owner: Owner, ttl: Duration) -> Result<Self> {
         let claim = Self::new(key, ttl)?;
-        let identity = Identity { key: key.into(), owner, dead: AtomicBool::new(false) };
-        Ok(Self { identity: Arc::new(identity), ..claim })
+        Ok(Self { identity: Identity::new(key, owner, true), ..claim })
     }
 
     /// The same name and TTL under a fresh owner, once a release of this claim was sent.
@@ -136,8 +142,15 @@ impl Claim {
         if self.is_dead() { Err(Error::lease_lost(self.key())) } else { Ok(()) }
     }
 
+    /// For backends: whether it may hold something, since [`attempt`](Self::attempt) was called for it or for a clone.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.identity.sent.load(Ordering::Relaxed)
+    }
+
     /// For backends: looks at the clock; call it before sending. The only way to a [`Lease`].
     pub fn attempt(&self) -> Attempt<'_> {
+        self.identity.sent.store(true, Ordering::Relaxed);
         Attempt { claim: self, asked: BootInstant::now() }
     }
 }
@@ -305,11 +318,13 @@ mod tests {
     fn a_released_claim_is_dead_in_all_its_clones() {
         let claim = Claim::new("k", MIN_LOCK_TTL).unwrap();
         let clone = claim.clone();
-        assert!(clone.check_alive().is_ok());
+        assert!(clone.check_alive().is_ok() && !clone.was_sent());
+        drop(claim.attempt().granted(FencingToken(1)));
+        assert!(clone.was_sent());
         claim.die();
         assert!(matches!(clone.check_alive(), Err(Error::LeaseLost { .. })));
         let fresh = claim.renamed();
-        assert!(!fresh.is_dead() && fresh != claim && clone == claim && fresh.key() == "k");
+        assert!(!fresh.is_dead() && !fresh.was_sent() && fresh != claim && clone == claim && fresh.key() == "k");
     }
 
     #[test]

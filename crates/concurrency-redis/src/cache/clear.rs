@@ -52,8 +52,40 @@ impl RedisCache {
         }
     }
 
+    /// How many reservations of this namespace stand, of all clients: for those who look for leaks.
+    ///
+    /// # Errors
+    /// Those of reading.
+    #[doc(hidden)]
+    pub async fn reserved(&self) -> Result<usize> {
+        let (mut cursor, mut reserved) = (b"0".to_vec(), 0);
+        loop {
+            let names;
+            (cursor, names) = self.scan(&cursor, self.deadline()).await?;
+            for name in names {
+                let mut kind = cmd("GETRANGE");
+                let kind = self.client.read(kind.arg(name).arg(2).arg(2), self.deadline()).await?;
+                reserved += usize::from(kind == Value::BulkString(b"r".to_vec()));
+            }
+            if cursor == b"0" {
+                return Ok(reserved);
+            }
+        }
+    }
+
     /// Answers where to go on.
     async fn sweep_some(&self, cursor: &[u8], deadline: Deadline) -> Result<Vec<u8>> {
+        let (next, names) = self.scan(cursor, deadline).await?;
+        // The server may answer with more than it was asked for.
+        for names in names.chunks(STRIDE) {
+            let call = self.calls().sweep(names);
+            self.client.call(&script::SWEEP, &call, Repeat::UntilAnswered, deadline).await?;
+        }
+        Ok(next)
+    }
+
+    /// Where to go on, and some names of entries.
+    async fn scan(&self, cursor: &[u8], deadline: Deadline) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(self.space.keys.pattern()).arg("COUNT").arg(STRIDE);
         let Value::Array(found) = self.client.read(&scan, deadline).await? else { return Err(error::not_understood()) };
@@ -64,12 +96,6 @@ impl RedisCache {
             Value::BulkString(name) => Ok(name),
             _ => Err(error::not_understood()),
         };
-        let names: Vec<Vec<u8>> = names.into_iter().map(name).collect::<Result<_>>()?;
-        // The server may answer with more than it was asked for.
-        for names in names.chunks(STRIDE) {
-            let call = self.calls().sweep(names);
-            self.client.call(&script::SWEEP, &call, Repeat::UntilAnswered, deadline).await?;
-        }
-        Ok(next)
+        Ok((next, names.into_iter().map(name).collect::<Result<_>>()?))
     }
 }

@@ -17,6 +17,8 @@ use crate::{error, script::Script};
 
 /// A connection on which a request that may not be repeated is sent has answered within this time, or is asked first.
 const FRESH: Duration = Duration::from_secs(1);
+/// A request that its caller repeats waits so long for a connection: it has other things to look after.
+const CONNECTING: Duration = Duration::from_millis(100);
 /// A request that may be repeated waits this part of its time for an answer on a connection that answers nothing at all.
 const PATIENCE: u32 = 3;
 
@@ -34,6 +36,8 @@ pub(crate) enum Repeat {
     Never,
     /// It does no harm, or none that its answer does not tell.
     UntilAnswered,
+    /// It does no harm, but it is the caller who repeats it: each copy has a meaning of its own.
+    ByCaller,
     /// Another one follows, made by who has sent this: only this copy is sent once.
     Anew,
 }
@@ -64,7 +68,11 @@ impl Request<'_> {
     pub(super) async fn send(self, link: &Link, repeat: Repeat, deadline: Deadline) -> Result<Answers> {
         let (mut repeated, mut backoff) = (false, Backoff::new());
         loop {
-            let connected = match link.connected(deadline).await {
+            let connecting = match repeat {
+                Repeat::ByCaller => Deadline { at: deadline.at.min(BootInstant::now().after(CONNECTING)), ..deadline },
+                Repeat::Never | Repeat::UntilAnswered | Repeat::Anew => deadline,
+            };
+            let connected = match link.connected(connecting).await {
                 Ok(connected) => connected,
                 Err(Error::Closed) if !repeated => return Err(Error::Closed),
                 Err(error) => return Err(error::with_outcome(error, outcome(repeated))),
@@ -142,7 +150,7 @@ impl Request<'_> {
         tokio::pin!(answer);
         let slice = match repeat {
             Repeat::Never => deadline.limit,
-            Repeat::UntilAnswered | Repeat::Anew => deadline.limit / PATIENCE,
+            Repeat::UntilAnswered | Repeat::ByCaller | Repeat::Anew => deadline.limit / PATIENCE,
         };
         loop {
             let until = deadline.at.min(BootInstant::now().after(slice));

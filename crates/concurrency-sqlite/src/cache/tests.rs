@@ -71,7 +71,7 @@ async fn reserve(cache: &SqliteCache, key: &str) -> Ticket {
 }
 
 async fn number(cache: &SqliteCache, query: &'static str) -> i64 {
-    cache.database.read(LIMIT, move |connection| Ok(connection.query_row(query, (), |row| row.get(0))?)).await.unwrap()
+    cache.space.read(move |view| Ok(view.connection.query_row(query, (), |row| row.get(0))?)).await.unwrap()
 }
 
 #[test]

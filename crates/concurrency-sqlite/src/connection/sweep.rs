@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::{
     error::{Fault, is_busy},
     moment,
-    schema::SWEEPS,
+    schema::{SWEEPS, Sweep},
 };
 
 /// The pause where nothing is left to remove, and half as much again at random, since every process sweeps.
@@ -39,12 +39,14 @@ impl Sweeper {
         self.next.remaining()
     }
 
-    /// Removes some of what has expired, if nobody else holds the file.
+    /// Removes some of what has expired, if nobody else holds the file. Where that is not all, it is due again at once.
     pub(super) fn sweep(&mut self, connection: &Connection) -> Result<(), Fault> {
         let now = moment::now(connection)?;
+        let is_needed =
+            |sweep: &Sweep| connection.prepare_cached(&sweep.is_needed)?.query_row([now], |row| row.get::<_, bool>(0));
         let mut needed = Vec::new();
         for sweep in SWEEPS.iter() {
-            if connection.prepare_cached(&sweep.is_needed)?.query_row([now], |row| row.get(0))? {
+            if is_needed(sweep)? {
                 needed.push(sweep);
             }
         }
@@ -56,12 +58,16 @@ impl Sweeper {
             Err(error) if is_busy(&error) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        let mut is_more = false;
+        let (mut removed, mut is_more) = (0, false);
+        for sweep in &needed {
+            removed += connection.prepare_cached(&sweep.remove)?.execute((now, ROWS))?;
+        }
         for sweep in needed {
-            is_more |= connection.prepare_cached(&sweep.remove)?.execute((now, ROWS))? == ROWS;
+            is_more |= is_needed(sweep)?;
         }
         connection.prepare_cached("COMMIT")?.execute(())?;
-        if is_more {
+        // Of the same instant: what expires meanwhile is for the next time.
+        if is_more && removed > 0 {
             self.next = BootInstant::now();
         }
         Ok(())
@@ -70,4 +76,32 @@ impl Sweeper {
 
 fn later() -> BootInstant {
     BootInstant::now().after(PAUSE + random::up_to(PAUSE / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn large_rows_go_a_few_at_a_time_and_without_a_pause() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let insert = "INSERT INTO concurrency_state (namespace, key, version, expires, value) \
+            VALUES ('n', ?1, zeroblob(16), 1, zeroblob(2097152))";
+        for n in 0..20 {
+            connection.execute(insert, [[n].as_slice()]).unwrap();
+        }
+        let (mut sweeper, mut left) = (Sweeper::new(), Vec::new());
+        loop {
+            sweeper.postpone();
+            sweeper.sweep(&connection).unwrap();
+            let count = connection.query_row("SELECT count(*) FROM concurrency_state", (), |row| row.get::<_, i64>(0));
+            left.push(count.unwrap());
+            if !sweeper.is_due() {
+                break;
+            }
+        }
+        assert_eq!(left, [12, 4, 0], "16 MiB at a time");
+    }
 }

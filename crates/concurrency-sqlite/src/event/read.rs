@@ -7,9 +7,9 @@ use std::{
 };
 
 use concurrency_core::{Batch, Error, EventId, Position, ReadParts, Recorded, Result, StreamSlice};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row};
 
-use crate::error::Fault;
+use crate::{error::Fault, space::View};
 
 /// A page of the global order ends with the event that reaches this: a thousand of the largest would not fit into memory.
 const PAGE_BYTES: usize = 16 << 20;
@@ -38,12 +38,8 @@ const MORE: &str = "SELECT EXISTS (SELECT 1 FROM concurrency_events \
 pub(super) const STATEMENTS: &[&str] = &[STREAM, FORWARDS, BACKWARDS, LOG, FOLLOWING, MORE];
 
 /// A stretch of one stream.
-pub(super) fn stream(
-    connection: &Connection,
-    namespace: &str,
-    name: &str,
-    parts: ReadParts,
-) -> Result<StreamSlice, Fault> {
+pub(super) fn stream(view: View<'_>, name: &str, parts: ReadParts) -> Result<StreamSlice, Fault> {
+    let View { connection, namespace, .. } = view;
     let ReadParts { from, backwards, limit } = parts;
     let mut statement = connection.prepare_cached(STREAM)?;
     let found = statement.query_row((namespace, name.as_bytes()), |row| {
@@ -68,7 +64,8 @@ pub(super) fn stream(
 }
 
 /// What follows a position.
-pub(super) fn all(connection: &Connection, namespace: &str, after: Position, limit: usize) -> Result<Batch, Fault> {
+pub(super) fn all(view: View<'_>, after: Position, limit: usize) -> Result<Batch, Fault> {
+    let View { connection, namespace, .. } = view;
     let mut batch = Batch { events: Vec::new(), next: after, truncated: None };
     let mut statement = connection.prepare_cached(LOG)?;
     let log = statement.query_row([namespace], |row| {
@@ -100,9 +97,9 @@ pub(super) fn all(connection: &Connection, namespace: &str, after: Position, lim
 }
 
 /// Whether there may be something behind a position: what was truncated counts as long as it is on the disk.
-pub(super) fn is_more(connection: &Connection, namespace: &str, after: Position) -> Result<bool, Fault> {
-    let mut statement = connection.prepare_cached(MORE)?;
-    Ok(statement.query_row((namespace, stored(after)), |row| row.get(0))?)
+pub(super) fn is_more(view: View<'_>, after: Position) -> Result<bool, Fault> {
+    let mut statement = view.connection.prepare_cached(MORE)?;
+    Ok(statement.query_row((view.namespace, stored(after)), |row| row.get(0))?)
 }
 
 /// The stream of a row of the global order; each name is read once a page.

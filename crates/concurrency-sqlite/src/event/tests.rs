@@ -9,7 +9,7 @@ use concurrency_core::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::SqliteEvents;
+use super::{SqliteEvents, tables};
 use crate::{Sqlite, SqliteConfig, connection::Kind, error::Fault, sql_error};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -52,12 +52,11 @@ async fn log(store: &SqliteEvents) -> Vec<Recorded> {
 }
 
 async fn sql(store: &SqliteEvents, statement: &'static str) {
-    let run = move |connection: &Connection| Ok(connection.execute_batch(statement)?);
-    store.database.write(Kind::Durable, LIMIT, run).await.unwrap();
+    store.space.write(move |view| Ok(view.connection.execute_batch(statement)?)).await.unwrap();
 }
 
 async fn number(store: &SqliteEvents, query: &'static str) -> i64 {
-    store.database.read(LIMIT, move |connection| Ok(connection.query_row(query, (), |row| row.get(0))?)).await.unwrap()
+    store.space.read(move |view| Ok(view.connection.query_row(query, (), |row| row.get(0))?)).await.unwrap()
 }
 
 /// Returns when all that was truncated is off the disk.
@@ -76,8 +75,8 @@ async fn positions_never_go_back_and_refusals_burn_none() {
     for refused in [AppendOptions::new().expecting(7), AppendOptions::new().expecting(0)] {
         assert!(store.append("s", events(5), refused).await.unwrap_err().is_conflict());
     }
-    let failed = store.write(|table| -> Result<(), Fault> {
-        table.append("s", &events(5), [0; 16], AppendOptions::new().into_parts()?)?;
+    let failed = store.space.write(|view| -> Result<(), Fault> {
+        tables(view)?.append("s", &events(5), [0; 16], AppendOptions::new().into_parts()?)?;
         Err(Error::LogRewound.into())
     });
     assert!(matches!(failed.await, Err(Error::LogRewound)), "it is rolled back");
@@ -96,7 +95,8 @@ async fn what_is_acknowledged_was_synchronised() {
     const FULL: i64 = 2;
     let (_folder, sqlite, store) = open().await;
     let ask = |connection: &Connection| connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
-    let write = async |kind| store.database.write(kind, LIMIT, move |connection| Ok(ask(connection)?)).await.unwrap();
+    let database = store.space.database();
+    let write = async |kind| database.write(kind, LIMIT, move |connection| Ok(ask(connection)?)).await.unwrap();
     for _ in 0..2 {
         assert_eq!(write(Kind::Durable).await, FULL);
         assert_ne!(write(Kind::Relaxed).await, FULL, "or this test shows nothing");
@@ -257,8 +257,7 @@ impl SqliteEvents {
     /// The version of a stream, asked at once from where nothing can be awaited.
     fn read_now_last(&self, stream: &'static str) -> Option<u64> {
         let parts = ReadQuery::newest().limit(1).into_parts().unwrap();
-        let read = |connection: &Connection| super::read::stream(connection, "test", stream, parts);
-        self.database.read_now(read).map(|slice| slice.unwrap().last)
+        self.space.read_now(|view| super::read::stream(view, stream, parts)).map(|slice| slice.unwrap().last)
     }
 }
 
@@ -274,9 +273,9 @@ async fn nothing_walks_through_a_table() {
     for statement in statements {
         let plan = format!("EXPLAIN QUERY PLAN {statement}");
         let plan: Vec<String> = store
-            .database
-            .read(LIMIT, move |connection| {
-                let mut explain = connection.prepare(&plan)?;
+            .space
+            .read(move |view| {
+                let mut explain = view.connection.prepare(&plan)?;
                 let steps = explain.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>()?;
                 Ok(steps)
             })

@@ -5,8 +5,8 @@ use concurrency_core::{
 };
 use rusqlite::Connection;
 
-use super::{Space, SqliteEvents, content::content, read};
-use crate::{connection::Database, transaction::step};
+use super::{SqliteEvents, content::content, read, tables};
+use crate::{connection::Database, space::Space, transaction::step};
 
 /// A [`SqliteEvents`] inside a [`SqliteTransaction`](crate::SqliteTransaction): appends that are committed together with the
 /// caller's own SQL, and reads that see them. None of them waits for anything.
@@ -21,7 +21,7 @@ pub struct SqliteEventsTransaction<'t> {
 
 impl<'t> SqliteEventsTransaction<'t> {
     pub(crate) fn new(connection: &'t mut Connection, database: &Database, store: &SqliteEvents) -> Result<Self> {
-        if !store.database.is(database) {
+        if !store.space.is_of(database) {
             return Err(Error::invalid("event store", "it belongs to another client"));
         }
         Ok(Self { connection, store: store.clone() })
@@ -39,10 +39,11 @@ impl<'t> SqliteEventsTransaction<'t> {
     pub async fn append(&mut self, stream: &str, events: Vec<NewEvent>, options: AppendOptions) -> Result<Appended> {
         check_key(stream)?;
         let parts = options.into_parts()?;
-        check_append(stream, &events, &SqliteEvents::capabilities_under(&self.space().config))?;
+        check_append(stream, &events, &SqliteEvents::capabilities_under(self.space().config()))?;
         let content = content(&events);
-        let append = |connection: &Connection| self.space().table(connection)?.append(stream, &events, content, parts);
-        step(self.connection, append)
+        step(self.connection, |connection| {
+            tables(self.space().view(connection))?.append(stream, &events, content, parts)
+        })
     }
 
     /// As [`EventStore::read`](concurrency_core::EventStore::read), as this transaction sees the stream.
@@ -52,7 +53,6 @@ impl<'t> SqliteEventsTransaction<'t> {
     pub async fn read(&mut self, stream: &str, query: ReadQuery) -> Result<StreamSlice> {
         check_key(stream)?;
         let parts = query.into_parts()?;
-        let namespace = self.space().namespace.as_str();
-        step(self.connection, |connection| read::stream(connection, namespace, stream, parts))
+        step(self.connection, |connection| read::stream(self.space().view(connection), stream, parts))
     }
 }

@@ -12,15 +12,16 @@ use std::{
     time::Duration,
 };
 
-use concurrency_core::{Claim, Error, FencingToken, Lease, Namespace, Owner, Result, clock::BootInstant};
+use concurrency_core::{
+    Claim, Error, FencingToken, Lease, Namespace, Owner, Result,
+    clock::BootInstant,
+    desk::{self, Ended, Granted, Lines, Look, UnderWay, Waiter},
+};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{
-    granted::Granted,
-    line::{Lines, Standing, Waiter},
     sweep::Sweep,
-    table::{BootId, ClientId, Grant, Handed, Look, Moment, Table, Turn, look},
+    table::{BootId, ClientId, Grant, Handed, Moment, Table, Turn, look},
     watch,
 };
 use crate::{
@@ -48,32 +49,20 @@ pub(crate) struct Desk {
 struct OnItsWay {
     count: Arc<AtomicUsize>,
     /// Dropped with it, for whoever wants to know.
-    _ended: oneshot::Sender<()>,
+    _under_way: UnderWay,
 }
 
 impl OnItsWay {
     fn new(count: &Arc<AtomicUsize>) -> (Self, Ended) {
         count.fetch_add(1, Ordering::AcqRel);
-        let (ended, end) = oneshot::channel();
-        (Self { count: Arc::clone(count), _ended: ended }, Ended(end))
+        let (under_way, ended) = Ended::new();
+        (Self { count: Arc::clone(count), _under_way: under_way }, ended)
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The end of a step that nobody has to wait for.
-#[derive(Debug)]
-pub(super) struct Ended(oneshot::Receiver<()>);
-
-impl Ended {
-    /// Returns when it is committed, or has failed.
-    pub(super) async fn wait(self) {
-        // Nothing is ever sent; the sender is dropped.
-        drop(self.0.await);
     }
 }
 
@@ -167,56 +156,47 @@ impl Desk {
         self.on_their_way.load(Ordering::Acquire) == 0
     }
 
-    /// At the end of the line; under a fresh owner, if the claim is dead.
-    pub(super) fn join(self: &Arc<Self>, namespace: &Namespace, claim: &Claim) -> Arc<Waiter> {
-        let waiter = Waiter::new(namespace, if claim.is_dead() { claim.renamed() } else { claim.clone() });
-        self.state().lines.join(&waiter, BootInstant::now());
-        self.watch();
-        waiter
-    }
-
-    /// Where the waiter stands.
+    /// Sees to it that whoever waits is woken.
     ///
     /// # Errors
     /// `Closed`.
-    pub(super) fn standing(self: &Arc<Self>, waiter: &Arc<Waiter>) -> Result<Standing> {
+    pub(super) fn attend(self: &Arc<Self>) -> Result<()> {
         self.check_open()?;
         self.watch();
-        Ok(self.state().lines.look(waiter, BootInstant::now()))
+        Ok(())
     }
 
-    pub(super) fn sleeps_until(&self, waiter: &Arc<Waiter>, until: BootInstant) {
-        self.state().lines.sleeps_until(waiter, until);
-    }
-
-    pub(super) fn has_line(&self, namespace: &Namespace, key: &str) -> bool {
-        self.state().lines.has_line(namespace, key)
+    pub(super) fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
+        step(&mut self.state().lines)
     }
 
     /// On the writer's thread: what a waiter is answered; `None` where it has lost its place. Where it is granted the name, the
     /// next one of its line takes its place in the queue, so that it need not be woken for that.
-    pub(super) fn ask(&self, table: &Table<'_>, waiter: &Arc<Waiter>) -> Result<Option<Turn>, Fault> {
+    pub(super) fn ask(&self, table: &Table<'_>, waiter: &Arc<Waiter>) -> Result<Option<desk::Turn>, Fault> {
         self.check_open()?;
-        if waiter.has_left() || waiter.claim.is_dead() {
+        if waiter.has_left() || waiter.claim().is_dead() {
             return Ok(None);
         }
         let is_first = self.state().lines.is_first(waiter);
         let turn = if is_first {
-            Some(table.wait(&waiter.claim, self.client)?)
+            Some(table.wait(waiter.claim(), self.client)?)
         } else {
             // It was not looked after for a while; what it was handed before that may still be there.
-            table.take_up(&waiter.claim)?.map(Turn::Granted)
+            table.take_up(waiter.claim())?.map(Turn::Granted)
         };
         if let Some(Turn::Granted(grant)) = turn {
             if grant.is_new {
                 waiter.grant(grant.token);
             }
-            self.note(&waiter.namespace, &waiter.claim, grant);
+            self.note(waiter.namespace(), waiter.claim(), grant);
             if is_first {
-                self.next_stands(table, &waiter.namespace, waiter.key(), Some(waiter))?;
+                self.next_stands(table, waiter.namespace(), waiter.key(), Some(waiter))?;
             }
         }
-        Ok(turn)
+        Ok(turn.map(|turn| match turn {
+            Turn::Granted(grant) => desk::Turn::Granted(grant.token),
+            Turn::Wait(wait) => desk::Turn::Wait(wait),
+        }))
     }
 
     /// On the writer's thread: whoever is first here, but for `besides`, has this client's place in the queue.
@@ -231,20 +211,12 @@ impl Desk {
         let Some((next, looks_at)) = self.state().lines.first(namespace, key, besides, now) else {
             return table.step_out(key, self.client);
         };
-        table.stand(key, &next.claim, self.client)?;
+        table.stand(key, next.claim(), self.client)?;
         if now.after(table.held_for(key)?) < looks_at {
             // The name comes free before it would look by itself.
-            next.bell.notify_one();
+            next.ring();
         }
         Ok(())
-    }
-
-    /// Has the name, and is in line no more.
-    pub(super) fn is_served(&self, waiter: &Arc<Waiter>) {
-        let mut state = self.state();
-        state.lines.leave(waiter);
-        // Somebody may have come since the grant.
-        state.lines.wake_first_unless_asked(&waiter.namespace, waiter.key());
     }
 
     /// Will never look again: its place goes to the next one here, and what it was handed or granted is passed on.
@@ -254,17 +226,19 @@ impl Desk {
         let was_first = state.lines.leave_for_good(waiter);
         if !waiter.has_asked() {
             if was_first {
-                state.lines.wake_first_unless_asked(&waiter.namespace, waiter.key());
+                state.lines.wake_first_unless_asked(waiter.namespace(), waiter.key());
             }
             return None;
         }
         let gone = Arc::clone(waiter);
         // Sent while the lines are locked, so that whoever closes finds the waiter in line, or its step on the way.
-        Some(self.post(&waiter.namespace, limit, move |desk, table| {
-            let (namespace, key) = (&gone.namespace, gone.key());
+        Some(self.post(waiter.namespace(), limit, move |desk, table| {
+            let (namespace, key, owner) = (gone.namespace(), gone.key(), gone.claim().owner());
             desk.next_stands(table, namespace, key, None)?;
-            table.give_up(key, gone.claim.owner(), gone.granted())?;
-            desk.forget(gone.claim.owner(), gone.granted());
+            table.give_up(key, owner, gone.granted())?;
+            if let Some(token) = gone.granted() {
+                desk.state().granted.forget(owner, Some(token));
+            }
             desk.pass_on(table, namespace, key)
         }))
     }
@@ -323,10 +297,6 @@ impl Desk {
         self.state().granted.is_renewed(claim);
     }
 
-    fn forget(&self, owner: Owner, token: u64) {
-        self.state().granted.forget(owner, Some(FencingToken(token)));
-    }
-
     /// Closing will leave it alone.
     pub(super) fn leave(&self, lease: &Lease) {
         self.state().granted.forget(lease.claim().owner(), Some(lease.fencing_token()));
@@ -354,10 +324,10 @@ impl Desk {
         let waiters = self.state().lines.waiters();
         for waiter in &waiters {
             self.state().lines.leave_for_good(waiter);
-            let (namespace, key) = (&waiter.namespace, waiter.key());
+            let (namespace, key) = (waiter.namespace(), waiter.key());
             let table = Table::new(connection, namespace.as_str(), now);
             table.step_out(key, self.client)?;
-            table.give_up(key, waiter.claim.owner(), waiter.granted())?;
+            table.give_up(key, waiter.claim().owner(), waiter.granted())?;
             self.pass_on(&table, namespace, key)?;
         }
         let granted = self.state().granted.take(AT_ONCE);
@@ -374,7 +344,7 @@ impl Desk {
     }
 
     pub(super) fn wake_all(&self) {
-        self.state().lines.waiters().iter().for_each(|waiter| waiter.bell.notify_one());
+        self.state().lines.ring_all();
     }
 
     pub(super) fn ring(&self, namespace: &str, key: &str, owner: Owner) {

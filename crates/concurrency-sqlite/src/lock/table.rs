@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use concurrency_core::{Claim, Error, FencingToken, Held, Owner, Released, Result, clock::BootInstant};
+use concurrency_core::{
+    Claim, Error, FencingToken, Held, Owner, Released, Result,
+    clock::BootInstant,
+    desk::{HAND_OVER, Look, refresh_every},
+};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::line::refresh_every;
 use crate::{error::Fault, moment};
-
-/// The longest that a hand-over lasts unless its receiver extends it.
-const HAND_OVER: Duration = Duration::from_secs(2);
 
 /// What tells one boot of the machine from all others.
 pub(super) type BootId = [u8; 16];
@@ -50,16 +50,6 @@ impl Moment {
 /// 292 years of nanoseconds fit.
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// What a name looks like to somebody who wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// It holds the name.
-    Ours,
-    /// Another holds it, or waits in line for it.
-    Taken,
-    Free,
 }
 
 /// What came of asking for a name.
@@ -278,10 +268,10 @@ impl<'c> Table<'c> {
     }
 
     /// A waiter is gone: what it was handed over, or was granted under this token while it waited, is given back.
-    pub(super) fn give_up(&self, key: &str, owner: Owner, granted: u64) -> Result<(), Fault> {
+    pub(super) fn give_up(&self, key: &str, owner: Owner, granted: Option<FencingToken>) -> Result<(), Fault> {
         if let Some(Name { token, holder: Some(holder) }) = self.name(key)?
             && holder.owner == owner
-            && (holder.is_handed || token == granted)
+            && (holder.is_handed || granted == Some(FencingToken(token)))
         {
             self.free(key)?;
         }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use concurrency_core::{Claim, Error, FencingToken, Lock, Owner, Released, clock::BootInstant};
+use concurrency_core::{Claim, Error, FencingToken, Lock, Owner, Released, clock::BootInstant, desk::Look};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{
-    line::{Lines, Standing, Waiter},
     sweep,
     table::{self, Grant, Handed, Moment, Table, Turn},
 };
@@ -152,12 +151,13 @@ fn what_a_waiter_leaves_behind_is_given_back_and_nothing_else() {
     let connection = memory();
     let table = at(&connection, BOOT, 100);
     let (mine, other) = (claim(), claim());
-    let token = granted(table.wait(&mine, US).unwrap()).token.0;
+    let token = granted(table.wait(&mine, US).unwrap()).token;
     // Another owner, another grant: neither is taken away.
-    table.give_up("k", other.owner(), token).unwrap();
-    table.give_up("k", mine.owner(), token - 1).unwrap();
-    assert!(table.renew(&mine, FencingToken(token)).unwrap());
-    table.give_up("k", mine.owner(), token).unwrap();
+    table.give_up("k", other.owner(), Some(token)).unwrap();
+    table.give_up("k", mine.owner(), Some(FencingToken(token.0 - 1))).unwrap();
+    table.give_up("k", mine.owner(), None).unwrap();
+    assert!(table.renew(&mine, token).unwrap());
+    table.give_up("k", mine.owner(), Some(token)).unwrap();
     assert!(table.try_acquire(&other).unwrap().is_some());
 }
 
@@ -219,27 +219,6 @@ fn dead_places_and_lapsed_hand_overs_are_swept() {
     assert_eq!((count(places), count(handed)), (1, 1));
     sweep::sweep(&connection, Moment { boot: BOOT, nanos: 104 * SECOND }).unwrap();
     assert_eq!((count(places), count(handed)), (0, 0));
-}
-
-#[test]
-fn only_the_first_of_a_line_asks() {
-    let (mut lines, namespace) = (Lines::default(), concurrency_core::Namespace::from_static("n"));
-    let now = BootInstant::now();
-    let waiters: Vec<_> = (0..3).map(|_| Waiter::new(&namespace, claim())).collect();
-    waiters.iter().for_each(|waiter| lines.join(waiter, now));
-    let after = |seconds| now.after(Duration::from_secs(seconds));
-    assert_eq!(lines.look(&waiters[0], now), Standing::First);
-    assert_eq!(lines.look(&waiters[1], now), Standing::Behind { until: after(1) });
-    assert_eq!(lines.look(&waiters[2], now), Standing::Behind { until: after(1) });
-    assert!(waiters[0].has_asked() && !waiters[1].has_asked());
-    // The first is not looked after: the second takes over when it no longer counts, not a refresh later.
-    assert_eq!(lines.look(&waiters[1], after(1)), Standing::Behind { until: after(2) });
-    assert_eq!(lines.look(&waiters[1], after(2)), Standing::First);
-    assert_eq!(lines.look(&waiters[0], after(2)), Standing::Lost);
-    // The third neither.
-    assert!(lines.leave(&waiters[1]));
-    assert_eq!(lines.look(&waiters[2], after(2)), Standing::Lost);
-    assert!(lines.is_empty());
 }
 
 async fn open(folder: &TempDir) -> Sqlite {
@@ -318,13 +297,13 @@ fn a_look_tells_ours_from_theirs_and_from_free() {
     let table = Table::new(&connection, "n", now);
     let look = |owner: Owner, besides| table::look(&connection, "n", "k", owner, besides, BOOT).unwrap();
     let (mine, other) = (Claim::new("k", TTL * 20).unwrap(), Claim::new("k", TTL * 20).unwrap());
-    assert_eq!(look(mine.owner(), None), table::Look::Free);
+    assert_eq!(look(mine.owner(), None), Look::Free);
     granted(table.wait(&mine, US).unwrap());
-    assert_eq!(look(mine.owner(), None), table::Look::Ours);
-    assert_eq!(look(other.owner(), None), table::Look::Taken);
+    assert_eq!(look(mine.owner(), None), Look::Ours);
+    assert_eq!(look(other.owner(), None), Look::Taken);
     waits(table.wait(&other, THEM).unwrap());
     table.release("k", mine.owner(), None).unwrap();
-    assert_eq!(look(mine.owner(), None), table::Look::Taken, "somebody waits");
-    assert_eq!(look(mine.owner(), Some(THEM)), table::Look::Free);
-    assert_eq!(table::look(&connection, "n", "k", mine.owner(), None, REBOOTED).unwrap(), table::Look::Free);
+    assert_eq!(look(mine.owner(), None), Look::Taken, "somebody waits");
+    assert_eq!(look(mine.owner(), Some(THEM)), Look::Free);
+    assert_eq!(table::look(&connection, "n", "k", mine.owner(), None, REBOOTED).unwrap(), Look::Free);
 }

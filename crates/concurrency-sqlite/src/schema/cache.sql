@@ -7,7 +7,7 @@ CREATE TABLE concurrency_caches (
 ) STRICT, WITHOUT ROWID;
 
 -- Values, and reservations of keys without one.
--- The value comes last, so that the rest is read without its overflow pages.
+-- The value comes last, so that the rest is read without its overflow pages; with row ids, as state has them.
 CREATE TABLE concurrency_cache (
     generation BLOB NOT NULL,
     key        BLOB NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE concurrency_cache (
     token      BLOB, -- of the ticket, if it is a reservation
     value      BLOB NOT NULL, -- empty, if it is a reservation
     PRIMARY KEY (generation, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX concurrency_cache_written ON concurrency_cache (generation, written);
 CREATE INDEX concurrency_cache_expires ON concurrency_cache (expires) WHERE expires IS NOT NULL;

@@ -67,7 +67,7 @@ BEGIN
     VALUES (OLD.stream, OLD.append_id, OLD.version, OLD.position, OLD.count, OLD.content, OLD.recorded + 604800001);
 END;
 
--- The newest snapshot of each stream, whether or not the stream exists.
+-- The newest snapshot of each stream, whether or not the stream exists; with row ids, as state has them.
 CREATE TABLE concurrency_event_snapshots (
     namespace TEXT NOT NULL,
     stream    BLOB NOT NULL,
@@ -76,4 +76,4 @@ CREATE TABLE concurrency_event_snapshots (
     schema    INTEGER NOT NULL,
     data      BLOB NOT NULL,
     PRIMARY KEY (namespace, stream)
-) STRICT, WITHOUT ROWID;
+) STRICT;

@@ -8,8 +8,13 @@ use concurrency_core::{
 };
 use rusqlite::Connection;
 
-use super::{Space, SqliteState, owned, table::Table};
-use crate::{connection::Database, error::Fault, transaction::step};
+use super::{SqliteState, table::Table, tables};
+use crate::{
+    connection::Database,
+    error::Fault,
+    space::{Space, owned},
+    transaction::step,
+};
 
 /// A [`SqliteState`] inside a [`SqliteTransaction`](crate::SqliteTransaction): the same operations, seen and committed together
 /// with the caller's own SQL. None of them waits for anything.
@@ -21,7 +26,7 @@ pub struct SqliteStateTransaction<'t> {
 
 impl<'t> SqliteStateTransaction<'t> {
     pub(crate) fn new(connection: &'t mut Connection, database: &Database, store: &SqliteState) -> Result<Self> {
-        if !store.database.is(database) {
+        if !store.space.is_of(database) {
             return Err(Error::invalid("state store", "it belongs to another client"));
         }
         Ok(Self { connection, store: store.clone() })
@@ -33,7 +38,7 @@ impl<'t> SqliteStateTransaction<'t> {
 
     /// Runs `work` as one step of the transaction.
     fn step<T>(&self, work: impl FnOnce(&Table<'_>) -> Result<T, Fault>) -> Result<T> {
-        step(self.connection, |connection| work(&self.space().table(connection)?))
+        step(self.connection, |connection| work(&tables(self.space().view(connection))?))
     }
 }
 
@@ -52,12 +57,12 @@ impl StateTransaction for SqliteStateTransaction<'_> {
     async fn save(&mut self, key: &str, value: Bytes, options: SaveOptions) -> Result<Version> {
         check_key(key)?;
         let parts = options.into_parts()?;
-        check_size(value.len(), self.space().config.max_value)?;
+        check_size(value.len(), self.space().config().max_value)?;
         self.step(|table| table.save(key, &value, Version::mint(), parts))
     }
 
     async fn save_many(&mut self, saves: Vec<Save>) -> Vec<Result<Version>> {
-        let limits = SqliteState::capabilities_under(&self.space().config);
+        let limits = SqliteState::capabilities_under(self.space().config());
         let answers =
             check_save_batch(&saves, &limits).and_then(|()| self.step(|table| table.save_many(&saves, &limits)));
         answers.unwrap_or_else(|error| vec![Err(error); saves.len()])
@@ -71,13 +76,13 @@ impl StateTransaction for SqliteStateTransaction<'_> {
 
     async fn delete_many(&mut self, keys: &[&str]) -> Result<u64> {
         check_distinct_keys(keys.iter().copied())?;
-        check_batch_keys(keys.len(), &SqliteState::capabilities_under(&self.space().config))?;
+        check_batch_keys(keys.len(), &SqliteState::capabilities_under(self.space().config()))?;
         let keys = owned(keys);
         self.step(|table| table.delete_many(&keys))
     }
 
     async fn commit(&mut self, writes: Vec<Write>) -> Result<Version> {
-        check_commit(&writes, &SqliteState::capabilities_under(&self.space().config))?;
+        check_commit(&writes, &SqliteState::capabilities_under(self.space().config()))?;
         self.step(|table| table.commit(&writes, Version::mint()))
     }
 
@@ -88,7 +93,7 @@ impl StateTransaction for SqliteStateTransaction<'_> {
 
     async fn fence(&mut self, keys: &[&str], token: FencingToken) -> Result<()> {
         check_distinct_keys(keys.iter().copied())?;
-        check_batch_keys(keys.len(), &SqliteState::capabilities_under(&self.space().config))?;
+        check_batch_keys(keys.len(), &SqliteState::capabilities_under(self.space().config()))?;
         let (keys, token) = (owned(keys), token.checked()?);
         self.step(|table| table.fence(&keys, token))
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use concurrency_core::{Backend, DeleteOptions, Error, Outcome, StateStore};
+use concurrency_core::{Backend, Bytes, Cache, DeleteOptions, Error, Expiry, Outcome, StateStore};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
 
 use super::{load, place, processes, save};
@@ -60,6 +60,28 @@ async fn of_requests_of_one_batch_those_that_are_refused_are_not_there_and_all_o
         assert!(saved.is_err() || n % 4 != 0, "{n} does not fit");
         assert_eq!(load(&sqlite, &format!("key {n}")).await.unwrap().is_some(), saved.is_ok(), "{n}");
     }
+}
+
+#[tokio::test]
+async fn a_cache_in_a_file_at_its_largest_size_is_exhausted_and_keeps_what_it_has() {
+    let (_folder, path) = place();
+    let sqlite = Sqlite::connect(SqliteConfig::new(&path).max_file_size(512 << 10)).await.unwrap();
+    let cache = sqlite.cache("test").unwrap();
+    let value = |n: usize| Bytes::from(vec![u8::try_from(n % 251).unwrap(); 10_000]);
+    let mut kept = 0;
+    let refused = loop {
+        match cache.set(&kept.to_string(), value(kept), Expiry::Never).await {
+            Ok(()) => kept += 1,
+            Err(refused) => break refused,
+        }
+        assert!(kept < 100, "it is never full");
+    };
+    assert!(matches!(refused, Error::Exhausted { what: "disk", .. }), "{refused:?}");
+    for n in 0..=kept {
+        assert_eq!(cache.get(&n.to_string()).await.unwrap(), (n < kept).then(|| value(n)), "{n} of {kept}");
+    }
+    assert!(cache.remove("0").await.unwrap());
+    cache.set("new", value(0), Expiry::Never).await.expect("there is room again");
 }
 
 /// On a file system of 1 MiB, where this user may mount one; in a process of its own, whose mounts nobody else sees.

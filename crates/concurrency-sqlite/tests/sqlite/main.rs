@@ -20,8 +20,13 @@ fn place() -> (TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
+/// A client with more patience than a busy machine needs.
 async fn open(path: &Path) -> Result<Sqlite> {
-    Sqlite::connect(SqliteConfig::new(path).operation_timeout(Duration::from_millis(300))).await
+    open_within(path, Duration::from_secs(20)).await
+}
+
+async fn open_within(path: &Path, limit: Duration) -> Result<Sqlite> {
+    Sqlite::connect(SqliteConfig::new(path).operation_timeout(limit)).await
 }
 
 async fn save(sqlite: &Sqlite, key: &str, value: impl Into<Bytes> + Send) -> Result<()> {

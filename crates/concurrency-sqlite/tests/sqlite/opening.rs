@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use concurrency_core::{Backend, Error, clock::BootInstant};
 use concurrency_sqlite::rusqlite::Connection;
 
-use super::{is_unavailable, load, open, place, save};
+use super::{is_unavailable, load, open, open_within, place, save};
 
 /// The name of the error with what it is about, for tables of expectations.
 async fn refusal(path: &Path) -> String {
@@ -82,7 +82,7 @@ async fn a_file_that_is_held_beyond_the_deadline_is_unavailable() {
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let asked = BootInstant::now();
-    let refused = open(&path).await;
+    let refused = open_within(&path, Duration::from_millis(300)).await;
     assert!(is_unavailable(&refused), "{refused:?}");
     let waited = BootInstant::now().since(asked);
     assert!(waited >= Duration::from_millis(290), "it gave up after {waited:?}");
@@ -113,6 +113,22 @@ async fn a_file_that_is_gone_is_unavailable_until_it_is_back() {
     sqlite.health().await.unwrap();
     assert_eq!(load(&sqlite, "k").await.unwrap().unwrap(), "v");
     save(&sqlite, "k", "w").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_is_unavailable_and_is_not_created_anew() {
+    let (_folder, path) = place();
+    let sqlite = open(&path).await.unwrap();
+    save(&sqlite, "k", "v").await.unwrap();
+    fs::remove_file(&path).unwrap();
+    for _ in 0..3 {
+        let refused = save(&sqlite, "k", "lost").await;
+        assert!(is_unavailable(&refused), "{refused:?}");
+        let health = sqlite.health().await;
+        assert!(is_unavailable(&health), "{health:?}");
+    }
+    sqlite.close().await;
+    assert!(!path.exists(), "it was created anew");
 }
 
 #[tokio::test]

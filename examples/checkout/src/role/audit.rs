@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
-use super::{Arguments, say::say};
+use super::{Arguments, connect, say::say};
 use crate::{
     audit::{Stored, answers, judge},
     ledger::LedgerFile,
@@ -13,7 +13,7 @@ use crate::{
 
 /// Judges what the backend and the ledger's file hold, and compares it with what customers were told.
 pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
-    let backend = concurrency::connect(arguments.text("url")?).await.map_err(|why| why.to_string())?;
+    let backend = connect(&arguments).await?;
     let stored = Stored::read(&*backend).await.map_err(|why| format!("what was stored cannot be read: {why}"))?;
     let (ledger, told) = (arguments.text("ledger")?, arguments.text("answers")?);
     let records = LedgerFile::read(Path::new(ledger)).map_err(|why| format!("the ledger's file {ledger}: {why}"))?;

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::mpsc};
 
 use super::{
-    Arguments,
+    Arguments, connect,
     say::{hear, say},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
     let listener = listener.map_err(|why| format!("port {port} of 127.0.0.1 cannot be had: {why}"))?;
 
     let said = |why: concurrency::Error| why.to_string();
-    let there = concurrency::connect(arguments.text("url")?).await.map_err(said)?;
+    let there = connect(&arguments).await?;
     let probes = there.state_store(PROBES).map_err(said)?;
     let mut backend: Arc<dyn Backend> = Arc::new(Distant::new(there, WAY));
     if let Some(part) = arguments.option::<Break>("break")? {

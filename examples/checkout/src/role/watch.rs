@@ -15,7 +15,7 @@ use concurrency::{
 use serde_json::{Value, json};
 
 use super::{
-    Arguments,
+    Arguments, connect,
     say::{hear, say},
 };
 use crate::{
@@ -38,7 +38,7 @@ const BATCH: usize = 500;
 pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
     let said = |why: Error| why.to_string();
     let ledger = RemoteLedger::new(arguments.value::<SocketAddr>("ledger")?, 0);
-    let backend = concurrency::connect(arguments.text("url")?).await.map_err(said)?;
+    let backend = connect(&arguments).await?;
     let mut onlooker = Onlooker::new(&*backend).map_err(said)?;
     let mut heard = hear();
     say(&json!({ "say": "ready" }));

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod terminal;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -32,6 +35,13 @@ fn supervisor() -> &'static Path {
     })
 }
 
+/// A fresh folder.
+fn scratch() -> PathBuf {
+    let folder = env::temp_dir().join(format!("faults-{}", Version::mint()));
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
 /// A run of the demo, and its report.
 struct Run {
     output: Output,
@@ -40,8 +50,7 @@ struct Run {
 
 impl Run {
     fn of(arguments: &[&str]) -> Self {
-        let folder = env::temp_dir().join(format!("faults-{}", Version::mint()));
-        fs::create_dir(&folder).unwrap();
+        let folder = scratch();
         let json = folder.join("report.json");
         let mut demo = Command::new(supervisor());
         demo.args(["demo", "--service", env!("CARGO_BIN_EXE_checkout"), "--lease-ms", "500", "--json"]).arg(&json);
@@ -75,14 +84,13 @@ impl Run {
 
 /// Whether SQLite has all that several processes need on this system.
 fn is_whole() -> bool {
-    let folder = env::temp_dir().join(format!("faults-{}", Version::mint()));
-    fs::create_dir(&folder).unwrap();
+    let folder = scratch();
     let url = format!("sqlite:{}", folder.join("shop.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let capabilities = runtime.block_on(async { concurrency::connect(&url).await.unwrap().capabilities() });
     drop(runtime);
     fs::remove_dir_all(&folder).unwrap();
-    capabilities.lock.is_some() && capabilities.events.is_some()
+    capabilities.lock.is_some() && capabilities.cache.is_some() && capabilities.events.is_some()
 }
 
 /// What a run says where it is not.
@@ -106,6 +114,8 @@ fn a_run_with_kills_and_freezes_finds_nothing_wrong() {
     assert!(text.starts_with("the page of this run: http://127.0.0.1:"), "{text}");
     assert!(report.starts_with("600 orders, 600 charges, 0 sold twice\n"), "{text}");
     assert!(report.lines().count() <= 25 && text.trim_end().ends_with("--break fence"), "{text}");
+    // Begun at 100 a second, and not as fast as they can be answered.
+    assert!(run.report["customers"]["seconds"].as_f64() >= Some(5.9), "{}", run.told());
     let evidence = &run.report["evidence"];
     for what in ["kills_between_charge_and_save", "late_charges_refused", "projections_taken_over"] {
         assert!(evidence[what].as_u64() >= Some(1), "{what}: {}", run.told());

@@ -1,6 +1,8 @@
 //! What goes to `tracing`: under the names of `observe`, and without values and owners.
 #![allow(clippy::unwrap_used, reason = "tests, helpers included")]
 
+mod failing;
+
 use std::{
     collections::BTreeSet,
     fmt::Debug,
@@ -33,6 +35,10 @@ impl Heard {
         let mut heard = self.0.lock().unwrap();
         heard.0.insert(metadata.name().to_owned());
         fields(&mut Text(&mut heard.1));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.lock().unwrap().0.contains(name)
     }
 }
 
@@ -181,6 +187,8 @@ async fn names_are_stable_and_fields_hold_no_values() {
     caches(&memory).await;
     let owners = locks(&memory).await;
     events(&memory).await;
+    failing::locks(&memory, &heard).await;
+    failing::events(&memory).await;
     let (names, text) = heard.0.lock().unwrap().clone();
     let wanted = [
         observe::STATE_UPDATE,
@@ -189,14 +197,19 @@ async fn names_are_stable_and_fields_hold_no_values() {
         observe::CACHE_STALE_SERVED,
         observe::LOCK_GRANTED,
         observe::LOCK_LOST,
+        observe::LOCK_RENEWAL_FAILED,
         observe::LOCK_RELEASED,
+        observe::LOCK_RELEASE_FAILED,
         observe::EVENT_EXECUTE,
         observe::EVENT_EXECUTE_CONFLICT,
         observe::EVENT_SNAPSHOT_DISCARDED,
+        observe::EVENT_SNAPSHOT_FAILED,
         observe::EVENT_TRUNCATED,
         observe::EVENT_REWOUND,
         observe::EVENT_PROJECT,
+        observe::EVENT_PROJECT_RESTARTED,
         observe::EVENT_PROJECT_REBUILT,
+        observe::EVENT_PROJECT_UNRELEASED,
     ];
     assert_eq!(names, wanted.map(str::to_owned).into(), "no other names, and none is missing");
     assert!(text.contains("key=\"k\"") && text.contains("token=1"), "{text}");

@@ -1,0 +1,29 @@
+//! Names of keys, streams and locks: made when they are needed, so that a million of them cost no memory.
+
+/// So many names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    /// What they begin with.
+    pub(super) prefix: &'static str,
+    pub(super) count: usize,
+}
+
+impl Names {
+    /// Of what there usually is.
+    pub(super) const fn users(count: usize) -> Self {
+        Self { prefix: "user:", count }
+    }
+
+    /// The bare numbers.
+    pub(super) const fn numbers(count: usize) -> Self {
+        Self { prefix: "", count }
+    }
+
+    pub(super) fn at(self, index: usize) -> String {
+        format!("{}{index:07}", self.prefix)
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = String> {
+        (0..self.count).map(move |index| self.at(index))
+    }
+}
