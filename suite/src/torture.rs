@@ -3,6 +3,7 @@
 mod drops;
 mod fleet;
 mod part;
+mod release;
 mod rounds;
 mod verdict;
 

@@ -63,11 +63,14 @@ struct Part {
 struct Process {
     child: Child,
     input: ChildStdin,
-    /// Who waits for answers, by the number of the claim. Dropped when the process is gone.
-    answers: Arc<Mutex<HashMap<usize, mpsc::UnboundedSender<Said>>>>,
+    answers: Arc<Answers>,
     /// It was killed, so that its end is no failure.
     is_killed: bool,
 }
+
+/// Who waits for answers, by the number of the claim; `None` when the process is gone.
+#[derive(Debug)]
+struct Answers(Mutex<Option<HashMap<usize, mpsc::UnboundedSender<Said>>>>);
 
 impl Fleet {
     /// Starts so many processes on the store at this address.
@@ -111,16 +114,10 @@ impl Fleet {
         }
         part.tell(&format!("release {id} {}", if is_first { aim.as_micros().to_string() } else { "now".to_owned() }));
         match answers.recv().await {
-            Some(Said::Released { until, answer, .. }) => {
-                let grant = Grant { from, until: instant(until), token };
-                Turn {
-                    asked,
-                    grant: Some(grant),
-                    is_first,
-                    aimed: is_first.then_some(answer),
-                    failed: None,
-                    is_gone: false,
-                }
+            Some(Said::Released { until, given, .. }) => {
+                let grant = Some(Grant { from, until: instant(until), token });
+                let aimed = given.found().filter(|_| is_first);
+                Turn { asked, grant, is_first, aimed, repeats: given.repeats, failed: None, is_gone: false }
             }
             Some(Said::Failed { why, .. }) => Turn::failed(asked, Some(Grant { from, until: from, token }), why),
             // Its release may have been done: how long it believed in its lease is not known.
@@ -185,24 +182,35 @@ impl Start {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (input, output) = (input.expect("it was asked for"), output.expect("it was asked for"));
-        let answers: Arc<Mutex<HashMap<usize, mpsc::UnboundedSender<Said>>>> = Arc::default();
+        let answers = Arc::new(Answers(Mutex::new(Some(HashMap::new()))));
         let heard = Arc::clone(&answers);
         thread::Builder::new().name("part".to_owned()).spawn(move || {
             let told = BufReader::new(output).lines().map_while(Result::ok);
             for said in told.filter_map(|line| Said::parse(&line)) {
-                let mut answers = heard.lock().unwrap_or_else(PoisonError::into_inner);
-                let (id, is_last) = (said.id(), !matches!(said, Said::Granted { .. }));
-                if let Some(answer) = answers.get(&id) {
-                    // Nobody listens where the run was given up.
-                    drop(answer.send(said));
-                }
-                if is_last {
-                    answers.remove(&id);
-                }
+                heard.hand_on(said);
             }
-            heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            drop(heard.waiting().take());
         })?;
         Ok(Process { child, input, answers, is_killed: false })
+    }
+}
+
+impl Answers {
+    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<usize, mpsc::UnboundedSender<Said>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_on(&self, said: Said) {
+        let mut waiting = self.waiting();
+        let Some(waiting) = waiting.as_mut() else { return };
+        let (id, is_last) = (said.id(), !matches!(said, Said::Granted { .. }));
+        if let Some(answer) = waiting.get(&id) {
+            // Nobody listens where the run was given up.
+            drop(answer.send(said));
+        }
+        if is_last {
+            waiting.remove(&id);
+        }
     }
 }
 
@@ -213,7 +221,7 @@ impl Part {
 
     fn claim(&self, id: usize, name: usize) -> Option<mpsc::UnboundedReceiver<Said>> {
         let (answer, answers) = mpsc::unbounded_channel();
-        self.process().as_ref()?.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
+        self.process().as_ref()?.answers.waiting().as_mut()?.insert(id, answer);
         self.tell(&format!("claim {id} {name}"));
         Some(answers)
     }

@@ -3,7 +3,7 @@
 //! | told | says |
 //! |---|---|
 //! | `claim ID NAME` | `granted ID FROM UNTIL TOKEN`, or `failed ID WHY` |
-//! | `release ID AIM` (microseconds), `release ID now` | `released ID UNTIL ANSWER`, or `failed ID WHY` |
+//! | `release ID AIM` (microseconds), `release ID now` | `released ID UNTIL REPEATS ANSWER`, or `failed ID WHY` |
 //!
 //! Instants are nanoseconds of the boot clock, which all processes share. It ends when nobody can tell it anything any more.
 
@@ -21,14 +21,18 @@ use concurrency_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until};
+use super::{
+    NOTHING,
+    release::{Given, give_back},
+    rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until},
+};
 use crate::backends;
 
 /// What a process says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     Granted { id: usize, from: u64, until: u64, token: u64 },
-    Released { id: usize, until: u64, answer: Released },
+    Released { id: usize, until: u64, given: Given },
     Failed { id: usize, why: String },
 }
 
@@ -57,10 +61,10 @@ impl Said {
         match what {
             "granted" => Some(Self::Granted { id, from: number()?, until: number()?, token: number()? }),
             "released" => {
-                let until = number()?;
+                let (until, repeats) = (number()?, usize::try_from(number()?).ok()?);
                 let answers = [Released::Ours, Released::NotHeld, Released::HeldByOther];
                 let answer = answers.into_iter().find(|answer| rest.ends_with(&format!("{answer:?}")))?;
-                Some(Self::Released { id, until, answer })
+                Some(Self::Released { id, until, given: Given { answer, repeats } })
             }
             "failed" => Some(Self::Failed { id, why: rest.to_owned() }),
             _ => None,
@@ -70,7 +74,9 @@ impl Said {
     fn line(&self) -> String {
         match self {
             Self::Granted { id, from, until, token } => format!("granted {id} {from} {until} {token}"),
-            Self::Released { id, until, answer } => format!("released {id} {until} {answer:?}"),
+            Self::Released { id, until, given: Given { answer, repeats } } => {
+                format!("released {id} {until} {repeats} {answer:?}")
+            }
             Self::Failed { id, why } => format!("failed {id} {}", why.replace('\n', " ")),
         }
     }
@@ -158,8 +164,8 @@ async fn claimant(
         clock::sleep_until(aimed_at(&lease, aim)).await;
     }
     let until = nanos(until(&lease));
-    let said = match lock.release(lease.claim(), Some(token)).await {
-        Ok(answer) => Said::Released { id, until, answer },
+    let said = match give_back(&*lock, &lease).await {
+        Ok(given) => Said::Released { id, until, given },
         Err(error) => Said::Failed { id, why: format!("release: {error:?}") },
     };
     drop(say.send(said));
@@ -173,13 +179,14 @@ mod tests {
     fn what_is_said_is_understood() {
         for said in [
             Said::Granted { id: 7, from: 1, until: 2, token: 3 },
-            Said::Released { id: 0, until: 5, answer: Released::HeldByOther },
-            Said::Released { id: 0, until: 5, answer: Released::Ours },
+            Said::Released { id: 0, until: 5, given: Given { answer: Released::HeldByOther, repeats: 0 } },
+            Said::Released { id: 0, until: 5, given: Given { answer: Released::Ours, repeats: 2 } },
             Said::Failed { id: 1, why: "it did not answer in time".to_owned() },
         ] {
             assert_eq!(Said::parse(&said.line()), Some(said));
         }
-        for nonsense in ["", "granted", "granted 1 2", "released 1 2 Theirs", "granted x 1 2 3"] {
+        for nonsense in ["", "granted", "granted 1 2", "released 1 2 0 Theirs", "released 1 2 Ours", "granted x 1 2 3"]
+        {
             assert_eq!(Said::parse(nonsense), None, "{nonsense}");
         }
         let now = BootInstant::now();

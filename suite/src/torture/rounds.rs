@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::{
     NOTHING, Options,
     fleet::Fleet,
+    release::give_back,
     verdict::{Counts, Grant, stolen},
 };
 use crate::backends::Ready;
@@ -161,6 +162,8 @@ pub(super) struct Turn {
     pub(super) is_first: bool,
     /// What its release was answered, where it was the first winner.
     pub(super) aimed: Option<Released>,
+    /// How often its release was sent again.
+    pub(super) repeats: usize,
     pub(super) failed: Option<String>,
     /// Its process was killed.
     pub(super) is_gone: bool,
@@ -168,11 +171,11 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn failed(asked: BootInstant, grant: Option<Grant>, why: String) -> Self {
-        Self { asked, grant, is_first: false, aimed: None, failed: Some(why), is_gone: false }
+        Self { asked, grant, is_first: false, aimed: None, repeats: 0, failed: Some(why), is_gone: false }
     }
 
     pub(super) fn gone(asked: BootInstant, grant: Option<Grant>) -> Self {
-        Self { asked, grant, is_first: false, aimed: None, failed: None, is_gone: true }
+        Self { asked, grant, is_first: false, aimed: None, repeats: 0, failed: None, is_gone: true }
     }
 }
 
@@ -193,10 +196,10 @@ async fn claimant(lock: &dyn Lock, name: usize, aim: Duration, order: &AtomicUsi
         clock::sleep_until(aimed_at(&lease, aim)).await;
     }
     let grant = Grant { from: granted, until: until(&lease), token: lease.fencing_token() };
-    match lock.release(lease.claim(), Some(lease.fencing_token())).await {
-        Ok(answer) => {
-            let aimed = is_first.then_some(answer);
-            Turn { asked, grant: Some(grant), is_first, aimed, failed: None, is_gone: false }
+    match give_back(lock, &lease).await {
+        Ok(given) => {
+            let aimed = given.found().filter(|_| is_first);
+            Turn { asked, grant: Some(grant), is_first, aimed, repeats: given.repeats, failed: None, is_gone: false }
         }
         Err(error) => Turn { is_first, ..Turn::failed(asked, Some(grant), format!("{error:?}")) },
     }

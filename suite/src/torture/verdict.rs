@@ -31,6 +31,8 @@ pub(super) struct Counts {
     /// Of these, those that came too late: the lease was over.
     late: usize,
     grants: usize,
+    /// Releases that were sent again, since the store could not answer in time.
+    repeated: usize,
     /// Calls that failed; none should.
     pub(super) failed: usize,
     /// Claims whose process was killed.
@@ -63,6 +65,7 @@ impl Counts {
         self.aimed += aimed().count();
         self.late += aimed().filter(|released| *released != Released::Ours).count();
         self.grants += turns.iter().filter(|turn| turn.grant.is_some()).count();
+        self.repeated += turns.iter().filter(|turn| turn.repeats > 0).count();
         self.gone += turns.iter().filter(|turn| turn.is_gone).count();
         for why in turns.iter().filter_map(|turn| turn.failed.as_ref()) {
             if self.failed == 0 {
@@ -78,6 +81,7 @@ impl Counts {
         self.aimed += other.aimed;
         self.late += other.late;
         self.grants += other.grants;
+        self.repeated += other.repeated;
         self.failed += other.failed;
         self.gone += other.gone;
         self.stolen += other.stolen;
@@ -111,14 +115,14 @@ fn percent(part: usize, of: usize) -> f64 {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, contended, aimed, late, grants, failed, gone, killed, left, stolen } = self;
+        let Self { rounds, contended, aimed, late, grants, repeated, failed, gone, killed, left, stolen } = self;
         writeln!(
             f,
             "contended      {contended} of {rounds} rounds, {:.1} % (at least {LEAST_CONTENDED} %)",
             self.contended()
         )?;
         writeln!(f, "late releases  {late} of {aimed}, {:.1} % (at least {LEAST_LATE} %)", self.late())?;
-        writeln!(f, "grants         {grants}; calls that failed {failed}")?;
+        writeln!(f, "grants         {grants}; releases sent again {repeated}; calls that failed {failed}")?;
         if let Some(killed) = killed {
             writeln!(f, "killed holding {killed} processes (at least {LEAST_KILLED}); claims cut off by that {gone}")?;
         }

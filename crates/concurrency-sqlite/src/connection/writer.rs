@@ -130,13 +130,17 @@ impl Writer {
     fn begin(&mut self, alone: bool, durable: bool, deadline: BootInstant) -> Result<&mut Connection> {
         self.shared.file.check()?;
         let place = if alone { &mut self.theirs } else { &mut self.ours };
-        let mut opened = match place.take() {
-            Some(opened) => opened,
-            None => Opened { connection: open::writer(&self.shared.file)?, durable: true },
-        };
+        let kept = place.take();
         // Callers go first, so that they find this thread still waiting and know why they had no turn.
-        let deadline = deadline.after(GRACE);
-        match busy::until(deadline, &self.shared.blocked, || opened.begin(durable)) {
+        let (opened, begun) = busy::until(deadline.after(GRACE), &self.shared.blocked, || {
+            let mut opened = match kept {
+                Some(opened) => opened,
+                None => Opened { connection: open::writer(&self.shared.file)?, durable: true },
+            };
+            let begun = opened.begin(durable);
+            Ok::<_, Error>((opened, begun))
+        })?;
+        match begun {
             Ok(()) => Ok(&mut place.insert(opened).connection),
             Err(error) if is_busy(&error) => {
                 *place = Some(opened);
