@@ -103,22 +103,9 @@ fn append(connection: &Connection, stream: &str) -> Result<u64> {
     let mark = (number, last + 1, None::<u64>, None::<i64>);
     connection.prepare_cached(RAISE)?.execute(mark)?;
     let position: u64 = connection.prepare_cached(COUNT)?.query_row([1], |row| row.get(0))?;
-    let content = [7_u8; 16];
-    let (first, rest) = ((position, log, number, last + 1, random::bytes(), now), (id, 1, content, "happened"));
-    connection.prepare_cached(EVENT)?.execute((
-        first.0,
-        first.1,
-        first.2,
-        first.3,
-        first.4,
-        first.5,
-        rest.0,
-        rest.1,
-        rest.2,
-        rest.3,
-        &[],
-        VALUE,
-    ))?;
+    let (event, content, metadata): (_, [u8; 16], &[u8]) = (random::bytes(), [7; 16], &[]);
+    let mut statement = connection.prepare_cached(EVENT)?;
+    statement.execute((position, log, number, last + 1, event, now, id, 1, content, "happened", metadata, VALUE))?;
     Ok(position)
 }
 
