@@ -4,7 +4,6 @@
 //! transaction, which a refusal or a rollback leaves as it was. What was acknowledged was synchronised before, and nobody sees
 //! an event sooner than that, so that the log does not rewind.
 
-mod content;
 mod read;
 mod table;
 #[cfg(test)]
@@ -16,13 +15,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use concurrency_core::{
     AppendOptions, Appended, Batch, Error, EventCapabilities, EventStore, Namespace, NewEvent, Position, ReadQuery,
-    Result, Snapshot, StreamSlice, Survives, check_append, check_key, check_limit, check_size,
+    Result, Snapshot, StreamSlice, Survives, append_content, check_append, check_key, check_limit, check_size,
 };
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+use self::table::Table;
 pub use self::transaction::SqliteEventsTransaction;
-use self::{content::content, table::Table};
 use crate::{
     config::NamespaceConfig,
     connection::{Database, Kind},
@@ -122,7 +121,7 @@ impl EventStore for SqliteEvents {
         let parts = options.into_parts()?;
         check_append(stream, &events, &self.capabilities())?;
         // Here, and not on the one thread that writes.
-        let (stream, content) = (stream.to_owned(), content(&events));
+        let (stream, content) = (stream.to_owned(), append_content(&events));
         let appended = self.write(move |table| table.append(&stream, &events, content, parts)).await?;
         self.appended.notify_waiters();
         Ok(appended)
