@@ -20,6 +20,7 @@ mod cache;
 mod config;
 mod connection;
 mod error;
+mod event;
 mod key;
 mod script;
 mod state;
@@ -28,11 +29,12 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Namespace, Result, StateStore};
+use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, EventStore, Namespace, Result, StateStore};
 
 pub use self::{
     cache::RedisCache,
     config::{CacheClear, RedisConfig},
+    event::RedisEvents,
     state::RedisState,
 };
 use self::{
@@ -95,6 +97,15 @@ impl Redis {
         Ok(Arc::new(RedisCache::new(client, bells, self.config.prefix(), &namespace, config)))
     }
 
+    /// As [`Backend::event_store`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn event_store(&self, namespace: &str) -> Result<Arc<RedisEvents>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(RedisEvents::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
     /// What every component is made of.
     fn component(&self, namespace: &str) -> Result<(Namespace, NamespaceConfig)> {
         self.client.check_open()?;
@@ -114,7 +125,8 @@ impl Backend for Redis {
         let config = self.config.of("");
         let state = RedisState::capabilities_under(&config, self.client.server());
         let cache = RedisCache::capabilities_under(&config, self.client.server());
-        Capabilities { state: Some(state), cache: Some(cache), lock: None, events: None }
+        let events = RedisEvents::capabilities_under(&config, self.client.server());
+        Capabilities { state: Some(state), cache: Some(cache), lock: None, events: Some(events) }
     }
 
     async fn health(&self) -> Result<()> {
@@ -131,5 +143,9 @@ impl Backend for Redis {
 
     fn cache(&self, namespace: &str) -> Result<Arc<dyn Cache>> {
         Ok(self.cache(namespace)?)
+    }
+
+    fn event_store(&self, namespace: &str) -> Result<Arc<dyn EventStore>> {
+        Ok(self.event_store(namespace)?)
     }
 }
