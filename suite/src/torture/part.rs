@@ -22,7 +22,6 @@ use concurrency_core::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    NOTHING,
     release::{Given, give_back},
     rounds::{NAMESPACE, PATIENCE, TTL, aimed_at, name_of, until},
 };
