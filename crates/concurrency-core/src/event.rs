@@ -1,5 +1,6 @@
 //! Append-only streams, from which state is rebuilt.
 
+mod content;
 mod options;
 mod projection;
 mod record;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use self::{
+    content::append_content,
     options::{AppendOptions, AppendParts, ExpectedVersion, ReadParts, ReadQuery, check_append},
     projection::*,
     record::{Appended, Batch, Checkpoint, NewEvent, Position, Recorded, Snapshot, StreamSlice},

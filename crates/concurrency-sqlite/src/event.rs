@@ -4,7 +4,6 @@
 //! transaction, which a refusal or a rollback leaves as it was. What was acknowledged was synchronised before, and nobody sees
 //! an event sooner than that, so that the log does not rewind.
 
-mod content;
 mod read;
 mod table;
 #[cfg(test)]
@@ -16,12 +15,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use concurrency_core::{
     AppendOptions, Appended, Batch, Error, EventCapabilities, EventStore, NewEvent, Position, ReadQuery, Result,
-    Snapshot, StreamSlice, Survives, check_append, check_key, check_limit, check_size,
+    Snapshot, StreamSlice, Survives, append_content, check_append, check_key, check_limit, check_size,
 };
 use tokio::sync::Notify;
 
+use self::table::Table;
 pub use self::transaction::SqliteEventsTransaction;
-use self::{content::content, table::Table};
 use crate::{
     config::NamespaceConfig,
     error::Fault,
@@ -77,7 +76,7 @@ impl EventStore for SqliteEvents {
         let parts = options.into_parts()?;
         check_append(stream, &events, &self.capabilities())?;
         // Here, and not on the one thread that writes.
-        let (stream, content) = (stream.to_owned(), content(&events));
+        let (stream, content) = (stream.to_owned(), append_content(&events));
         let appended = self.space.write(move |view| tables(view)?.append(&stream, &events, content, parts)).await?;
         self.appended.notify_waiters();
         Ok(appended)

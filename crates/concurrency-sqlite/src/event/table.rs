@@ -8,11 +8,13 @@ use concurrency_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::content::Content;
 use crate::{
     error::Fault,
     moment::{self, Millis},
 };
+
+/// What an append says: [`append_content`](concurrency_core::append_content).
+type Content = [u8; 16];
 
 const FIND: &str = "SELECT log.number, stream.number, first, last, token, until FROM concurrency_event_logs log \
     LEFT JOIN concurrency_event_streams stream ON stream.log = log.number AND stream.name = ?2 \

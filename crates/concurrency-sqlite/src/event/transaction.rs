@@ -1,11 +1,11 @@
 //! The operations of an event store inside the caller's transaction.
 
 use concurrency_core::{
-    AppendOptions, Appended, Error, NewEvent, ReadQuery, Result, StreamSlice, check_append, check_key,
+    AppendOptions, Appended, Error, NewEvent, ReadQuery, Result, StreamSlice, append_content, check_append, check_key,
 };
 use rusqlite::Connection;
 
-use super::{SqliteEvents, content::content, read, tables};
+use super::{SqliteEvents, read, tables};
 use crate::{connection::Database, space::Space, transaction::step};
 
 /// A [`SqliteEvents`] inside a [`SqliteTransaction`](crate::SqliteTransaction): appends that are committed together with the
@@ -40,7 +40,7 @@ impl<'t> SqliteEventsTransaction<'t> {
         check_key(stream)?;
         let parts = options.into_parts()?;
         check_append(stream, &events, &SqliteEvents::capabilities_under(self.space().config()))?;
-        let content = content(&events);
+        let content = append_content(&events);
         step(self.connection, |connection| {
             tables(self.space().view(connection))?.append(stream, &events, content, parts)
         })

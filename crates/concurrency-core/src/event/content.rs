@@ -1,13 +1,15 @@
 //! What an append says, in sixteen bytes: to tell a repeat from other content under the same id.
 
-use concurrency_core::NewEvent;
 use sha2::{Digest, Sha256};
 
-/// The first half of a SHA-256 of types and data in their order. It is stored: what it is computed from never changes.
-pub(super) type Content = [u8; 16];
+use crate::NewEvent;
 
-/// Of these events. Their ids and metadata do not count.
-pub(super) fn content(events: &[NewEvent]) -> Content {
+/// For backends: what an append says, to be stored beside its id. Two appends say the same where these are equal.
+///
+/// The first half of a SHA-256 of types and data in their order. Event ids and metadata do not count. What it is computed from
+/// never changes, because it is stored.
+#[must_use]
+pub fn append_content(events: &[NewEvent]) -> [u8; 16] {
     let mut hash = Sha256::new();
     for event in events {
         // Lengths first, so that nothing can be joined in another way.
@@ -24,9 +26,9 @@ pub(super) fn content(events: &[NewEvent]) -> Content {
 mod tests {
     use super::*;
 
-    fn of(events: &[(&'static str, &'static str)]) -> Content {
+    fn of(events: &[(&'static str, &'static str)]) -> [u8; 16] {
         let events: Vec<_> = events.iter().map(|(event_type, data)| NewEvent::new(*event_type, *data)).collect();
-        content(&events)
+        append_content(&events)
     }
 
     #[test]
