@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::{
     deadline::Deadline,
-    pushes::{Push, Pushes},
+    pushes::{Listener, Push, Pushes},
     request::Repeat,
     server::{Eviction, Server},
 };

@@ -42,11 +42,7 @@ impl Header {
     /// `Decode` for what is not ours, `Incompatible` for a newer format.
     pub(crate) fn read(stored: &[u8]) -> Result<Self> {
         let Some((header, _)) = stored.split_first_chunk::<HEADER>() else { return Err(foreign()) };
-        match header[..2] {
-            [MARK, FORMAT] => {}
-            [MARK, newer] if newer > FORMAT => return Err(newer_format(newer)),
-            _ => return Err(foreign()),
-        }
+        check_format(stored)?;
         let version = Version::from_bytes(header[2..18].try_into().expect("16 bytes"));
         let expires = u64::from_be_bytes(header[18..].try_into().expect("8 bytes"));
         Ok(Self { version, expires: Some(expires).filter(|at| *at > 0) })
@@ -55,6 +51,18 @@ impl Header {
     /// Expired means now >= deadline.
     pub(crate) fn is_live(self, now: u64) -> bool {
         self.expires.is_none_or(|at| now < at)
+    }
+}
+
+/// Whether bytes are ours, and of a format that we know.
+///
+/// # Errors
+/// `Decode` for what is not ours, `Incompatible` for a newer format.
+pub(crate) fn check_format(stored: &[u8]) -> Result<()> {
+    match *stored {
+        [MARK, FORMAT, ..] => Ok(()),
+        [MARK, newer, ..] if newer > FORMAT => Err(newer_format(newer)),
+        _ => Err(foreign()),
     }
 }
 

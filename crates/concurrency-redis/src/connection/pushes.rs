@@ -117,7 +117,8 @@ impl Pushes {
     /// Dropping the future leaves at most a subscription that nobody listens to, until the next one of that channel ends.
     pub(crate) async fn listen(self: &Arc<Self>, channel: &str, deadline: Deadline) -> Result<Listener> {
         let heard = self.routes.channel(channel);
-        let listener = Listener { heard, channel: channel.into(), pushes: Arc::clone(self) };
+        let subscribed = Arc::new(Subscribed { channel: channel.into(), pushes: Arc::clone(self) });
+        let listener = Listener { heard, subscribed };
         loop {
             let connected = self.link.connected(deadline).await?;
             if self.routes.is_confirmed(channel, connected.generation) {
@@ -159,14 +160,20 @@ impl Pushes {
 
 /// Hears that something was published at a channel, until it is dropped.
 pub(crate) struct Listener {
+    // Dropped before the subscription, which looks whether anybody hears.
     heard: watch::Receiver<u64>,
+    subscribed: Arc<Subscribed>,
+}
+
+/// A channel that somebody listens to; the subscription ends with the last of them.
+struct Subscribed {
     channel: Box<str>,
     pushes: Arc<Pushes>,
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("channel", &self.channel).finish_non_exhaustive()
+        f.debug_struct("Listener").field("channel", &self.subscribed.channel).finish_non_exhaustive()
     }
 }
 
@@ -181,13 +188,19 @@ impl Listener {
             std::future::pending::<()>().await;
         }
     }
+
+    /// Another one of the same channel, which hears what comes from now on. The server is not asked.
+    pub(crate) fn another(&self) -> Self {
+        let mut heard = self.heard.clone();
+        heard.mark_unchanged();
+        Self { heard, subscribed: Arc::clone(&self.subscribed) }
+    }
 }
 
-impl Drop for Listener {
+impl Drop for Subscribed {
     fn drop(&mut self) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (pushes, channel) = (Arc::clone(&self.pushes), self.channel.clone());
-            // By then this has let go of its receiver.
             runtime.spawn(async move { pushes.unsubscribe(&channel).await });
         }
     }
