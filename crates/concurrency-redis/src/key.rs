@@ -11,12 +11,20 @@
 //! | `PREFIX:cv:NAMESPACE:KEY` | an entry of a cache that is cleared by a scan |
 //! | `PREFIX:cg:{NAMESPACE}:KEY` | an entry of a cache with generations |
 //! | `PREFIX:cn:{NAMESPACE}` | its generation |
+//! | `PREFIX:el:{NAMESPACE}` | the log of an event store: a sorted set of events |
+//! | `PREFIX:ec:{NAMESPACE}` | its counters |
+//! | `PREFIX:ed:{NAMESPACE}` | its streams with append ids to forget: a sorted set |
+//! | `PREFIX:es:{NAMESPACE}:STREAM` | a stream: where its events stand in the log |
+//! | `PREFIX:ea:{NAMESPACE}:STREAM` | its append ids: a hash |
+//! | `PREFIX:ep:{NAMESPACE}:STREAM` | its snapshot |
+//! | `PREFIX:en:{NAMESPACE}` | a channel: something was appended to the log |
 //! | `PREFIX:inbox:CLIENT` | a channel: what one client is told |
 //!
 //! A cluster hashes what stands between the first `{` and the next `}` of a name. A prefix and a namespace contain neither, so
 //! the braces written here are the first ones, whatever a user's key contains: braces, zero bytes, or nothing but `}`. What a
 //! script touches together shares one tag; all of a state store's names do, because its index has to change in the same step as
-//! its values, and all of a cache with generations. An entry of a cache without is touched alone: it is wherever its name falls.
+//! its values, all of an event store's, because its log has to, and all of a cache with generations. An entry of a cache without
+//! is touched alone: it is wherever its name falls.
 //! Locks are told apart by name, so that a cluster spreads them: a name's three tags are the same even where it contains a `}`,
 //! and never empty.
 //!
@@ -134,6 +142,68 @@ impl CacheKeys {
     }
 }
 
+/// The names of one event store.
+#[derive(Debug, Clone)]
+pub(crate) struct EventKeys {
+    log: Box<str>,
+    counters: Box<str>,
+    to_forget: Box<str>,
+    streams: Box<str>,
+    appends: Box<str>,
+    snapshots: Box<str>,
+    news: Box<str>,
+}
+
+impl EventKeys {
+    pub(crate) fn new(prefix: &str, namespace: &Namespace) -> Self {
+        let namespace = namespace.as_str();
+        Self {
+            log: format!("{prefix}:el:{{{namespace}}}").into(),
+            counters: format!("{prefix}:ec:{{{namespace}}}").into(),
+            to_forget: format!("{prefix}:ed:{{{namespace}}}").into(),
+            streams: format!("{prefix}:es:{{{namespace}}}:").into(),
+            appends: format!("{prefix}:ea:{{{namespace}}}:").into(),
+            snapshots: format!("{prefix}:ep:{{{namespace}}}:").into(),
+            news: format!("{prefix}:en:{{{namespace}}}").into(),
+        }
+    }
+
+    /// The sorted set of all events.
+    pub(crate) fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// What is known of the log as a whole.
+    pub(crate) fn counters(&self) -> &str {
+        &self.counters
+    }
+
+    /// The sorted set of streams with append ids that are to be forgotten some time.
+    pub(crate) fn to_forget(&self) -> &str {
+        &self.to_forget
+    }
+
+    /// Where a stream's events stand in the log.
+    pub(crate) fn stream(&self, stream: &str) -> String {
+        [&*self.streams, stream].concat()
+    }
+
+    /// The append ids of a stream.
+    pub(crate) fn appends(&self, stream: &str) -> String {
+        [&*self.appends, stream].concat()
+    }
+
+    /// The snapshot of a stream.
+    pub(crate) fn snapshot(&self, stream: &str) -> String {
+        [&*self.snapshots, stream].concat()
+    }
+
+    /// The channel at which every append is told.
+    pub(crate) fn news(&self) -> &str {
+        &self.news
+    }
+}
+
 /// What the channels of all clients begin with.
 pub(crate) fn inboxes(prefix: &str) -> String {
     format!("{prefix}:inbox:")
@@ -193,16 +263,37 @@ mod tests {
     }
 
     #[test]
+    fn an_event_store_is_in_one_slot_whatever_its_streams_are() {
+        let keys = EventKeys::new("app", &Namespace::new("users").unwrap());
+        for name in [keys.log(), keys.counters(), keys.to_forget(), keys.news()] {
+            assert_eq!(tag(name), "users", "{name:?}");
+        }
+        for stream in ["a", "}", "{other}"] {
+            for name in [keys.stream(stream), keys.appends(stream), keys.snapshot(stream)] {
+                assert_eq!(tag(&name), "users", "{name:?}");
+            }
+        }
+    }
+
+    #[test]
     fn names_differ_where_anything_does() {
         let mut names = std::collections::HashSet::new();
         for namespace in ["a", "b", "a.b", "A"] {
             let namespace = Namespace::new(namespace).unwrap();
             let keys = StateKeys::new("app", &namespace);
+            let events = EventKeys::new("app", &namespace);
             let caches = [false, true].map(|has_generations| CacheKeys::new("app", &namespace, has_generations));
             for key in ["a", "b", ":", "}:a", "a:"] {
                 assert!(names.insert(keys.value(key)) && names.insert(keys.mark(key)));
                 assert!(caches.iter().all(|keys| names.insert(keys.entry(key))));
+                assert!(
+                    [events.stream(key), events.appends(key), events.snapshot(key)]
+                        .into_iter()
+                        .all(|name| names.insert(name))
+                );
             }
+            let of_events = [events.log(), events.counters(), events.to_forget(), events.news()];
+            assert!(of_events.into_iter().all(|name| names.insert(name.to_owned())));
             assert!(names.insert(keys.index().to_owned()));
             assert!(caches.iter().filter_map(CacheKeys::generation).all(|name| names.insert(name.to_owned())));
         }

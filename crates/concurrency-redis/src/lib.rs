@@ -20,6 +20,7 @@ mod cache;
 mod config;
 mod connection;
 mod error;
+mod event;
 mod key;
 mod lock;
 mod script;
@@ -29,11 +30,14 @@ mod stored;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use concurrency_core::{Backend, Bells, Cache, Capabilities, Connector, Lock, Namespace, Result, StateStore};
+use concurrency_core::{
+    Backend, Bells, Cache, Capabilities, Connector, EventStore, Lock, Namespace, Result, StateStore,
+};
 
 pub use self::{
     cache::RedisCache,
     config::{CacheClear, RedisConfig},
+    event::RedisEvents,
     lock::RedisLock,
     state::RedisState,
 };
@@ -111,6 +115,15 @@ impl Redis {
         Ok(Arc::new(RedisCache::new(client, bells, self.config.prefix(), &namespace, config)))
     }
 
+    /// As [`Backend::event_store`], the type itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn event_store(&self, namespace: &str) -> Result<Arc<RedisEvents>> {
+        let (namespace, config) = self.component(namespace)?;
+        Ok(Arc::new(RedisEvents::new(self.client.clone(), self.config.prefix(), &namespace, config)))
+    }
+
     /// What every component is made of.
     fn component(&self, namespace: &str) -> Result<(Namespace, NamespaceConfig)> {
         self.client.check_open()?;
@@ -133,7 +146,7 @@ impl Backend for Redis {
             state: Some(RedisState::capabilities_under(&config, server)),
             cache: Some(RedisCache::capabilities_under(&config, server)),
             lock: Some(RedisLock::capabilities_on(server)),
-            events: None,
+            events: Some(RedisEvents::capabilities_under(&config, server)),
         }
     }
 
@@ -156,5 +169,9 @@ impl Backend for Redis {
 
     fn lock(&self, namespace: &str) -> Result<Arc<dyn Lock>> {
         Ok(self.lock(namespace)?)
+    }
+
+    fn event_store(&self, namespace: &str) -> Result<Arc<dyn EventStore>> {
+        Ok(self.event_store(namespace)?)
     }
 }

@@ -127,3 +127,23 @@ script! {
     /// Removes what was cleared.
     SWEEP = "entry.lua" "sweep.lua"
 }
+script! {
+    /// Appends events to a stream.
+    APPEND = "event.lua" "event_append.lua"
+}
+script! {
+    /// Reads a stretch of a stream.
+    READ_STREAM = "event.lua" "event_read.lua"
+}
+script! {
+    /// Reads what follows a position in the global order.
+    READ_LOG = "event.lua" "event_follow.lua"
+}
+script! {
+    /// Removes the first events of a stream.
+    TRUNCATE = "event.lua" "event_truncate.lua"
+}
+script! {
+    /// Keeps a snapshot, unless a newer one is there.
+    SAVE_SNAPSHOT = "event.lua" "event_snapshot.lua"
+}

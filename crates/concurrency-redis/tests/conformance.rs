@@ -37,6 +37,7 @@ fn harness<C: Component + ?Sized>(cache_clear: CacheClear) -> Harness<C> {
 concurrency_conformance::state_store!(harness(CacheClear::Scan));
 concurrency_conformance::cache!(harness(CacheClear::Scan));
 concurrency_conformance::lock!(harness(CacheClear::Scan));
+concurrency_conformance::event_store!(harness(CacheClear::Scan));
 
 /// The other way to clear a cache.
 mod generations {
