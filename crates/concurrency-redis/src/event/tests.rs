@@ -292,3 +292,31 @@ async fn all_who_wait_share_one_subscription() {
     redis.close().await;
     assert!(matches!(redis.event_store("test"), Err(Error::Closed)));
 }
+
+// E-47, E-55
+#[tokio::test]
+async fn what_is_declared_follows_from_how_the_server_is_set_up() {
+    use concurrency_core::Survives;
+    let policy = |policy: &str| Setup::new().option("maxmemory-policy", [policy]);
+    for (setup, survives, fencing) in [
+        (policy("noeviction"), Survives::Process, true),
+        (policy("noeviction").durable(), Survives::Crash, true),
+        (policy("volatile-lru"), Survives::Process, true),
+        (policy("allkeys-lru"), Survives::Nothing, false),
+    ] {
+        let Some(server) = servers::for_test(Kind::Redis, None, &setup) else { return };
+        let store = connect(&server).await.event_store("test").unwrap();
+        let declared = store.capabilities();
+        assert_eq!(
+            (declared.survives, declared.fencing, declared.log_may_rewind),
+            (survives, fencing, true),
+            "{setup:?}"
+        );
+        let fenced = store.append("s", events(1), AppendOptions::new().fenced_by(FencingToken(5))).await;
+        match fenced {
+            Ok(_) => assert!(fencing, "{setup:?}"),
+            Err(error) => assert!(!fencing && matches!(error, Error::Unsupported { .. }), "{setup:?}: {error:?}"),
+        }
+        assert_eq!(log(&store).await.len(), usize::from(fencing), "{setup:?}");
+    }
+}
