@@ -24,8 +24,9 @@
 //! the braces written here are the first ones, whatever a user's key contains: braces, zero bytes, or nothing but `}`. What a
 //! script touches together shares one tag; all of a state store's names do, because its index has to change in the same step as
 //! its values, all of an event store's, because its log has to, and all of a cache with generations. An entry of a cache without
-//! is touched alone: it is wherever its name falls. Locks are told apart by name, so that a cluster spreads them: a name's three
-//! tags are the same even where it contains a `}`, and never empty.
+//! is touched alone: it is wherever its name falls.
+//! Locks are told apart by name, so that a cluster spreads them: a name's three tags are the same even where it contains a `}`,
+//! and never empty.
 //!
 //! No script makes a name: it gets them all, so that a cluster knows where to run it.
 

@@ -1,6 +1,7 @@
 //! The suite, on one server for all cases, by a login that may do no more than is documented.
 
 mod login;
+mod rights;
 
 use std::{
     sync::{Arc, Once},
@@ -20,7 +21,7 @@ static LOGIN: Once = Once::new();
 
 fn server() -> Option<&'static Server> {
     let server = SERVER.get()?;
-    LOGIN.call_once(|| login::set_user(&mut login::admin(server), "shop", &login::rights()));
+    LOGIN.call_once(|| rights::set_user(&mut login::admin(server), "shop", &rights::rights()));
     Some(server)
 }
 
@@ -51,7 +52,7 @@ mod generations {
 fn no_command_is_newer_than_the_oldest_version_that_will_do() {
     let Some(server) = server() else { return };
     let mut admin = login::admin(server);
-    for right in login::rights() {
+    for right in rights::rights() {
         let Some(name) = right.strip_prefix('+') else { continue };
         let docs = cmd("COMMAND").arg("DOCS").arg(name).query(&mut admin).expect("Redis 7.0 or newer knows itself");
         let since = since(&docs).unwrap_or_else(|| panic!("{name}: {docs:?}"));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 mod login;
+mod rights;
 
 use std::{
     io::{Read, Write},
@@ -19,7 +20,10 @@ use concurrency_redis::{Redis, RedisConfig};
 use redis::{Connection, cmd};
 use servers::{Kind, Server, Setup, free_port};
 
-use self::login::{PASSWORD as SECRET, admin, rights, set_user};
+use self::{
+    login::{PASSWORD as SECRET, admin},
+    rights::{rights, set_user},
+};
 
 fn server(setup: &Setup) -> Option<Server> {
     servers::for_test(Kind::Redis, None, setup)

@@ -1,6 +1,6 @@
-//! A login with exactly the rights that `docs/backends/redis.md` names: what the library sends beside them is refused.
+//! Who is let in.
 
-use redis::{Connection, cmd};
+use redis::Connection;
 use servers::Server;
 
 /// The password of all logins.
@@ -10,19 +10,4 @@ pub(crate) const PASSWORD: &str = "hunter2-secret";
 pub(crate) fn admin(server: &Server) -> Connection {
     let client = redis::Client::open(server.url().replace("valkey:", "redis:")).expect("the URL is one");
     client.get_connection().expect("the server answers")
-}
-
-/// The documented rights.
-pub(crate) fn rights() -> Vec<&'static str> {
-    let document = include_str!("../../../../docs/backends/redis.md");
-    let line = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER shop on >PASSWORD "));
-    line.expect("the document names them").split(' ').collect()
-}
-
-/// Gives a user these rights and no others.
-pub(crate) fn set_user(admin: &mut Connection, user: &str, rights: &[&str]) {
-    let password = format!(">{PASSWORD}");
-    let mut command = cmd("ACL");
-    command.arg("SETUSER").arg(user).arg("reset").arg("on").arg(password).arg(rights);
-    command.exec(admin).expect("the rights exist");
 }
