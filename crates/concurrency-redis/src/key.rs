@@ -89,6 +89,17 @@ impl LockKeys {
         [&*self.records, name, "}"].concat()
     }
 
+    /// How long that name is.
+    pub(crate) fn record_len(&self, name: &str) -> usize {
+        self.records.len() + name.len() + 1
+    }
+
+    /// Puts it in the place of what was in `buffer`.
+    pub(crate) fn record_into(&self, name: &str, buffer: &mut String) {
+        buffer.clear();
+        buffer.extend([&*self.records, name, "}"]);
+    }
+
     /// The order of those who wait for it.
     pub(crate) fn queue(&self, name: &str) -> String {
         [&*self.queues, name, "}"].concat()

@@ -27,6 +27,13 @@ impl Script {
         call
     }
 
+    /// As [`call`](Self::call), with room for one argument for each key, all of so many bytes.
+    pub(crate) fn large_call(&self, keys: usize, bytes: usize) -> Cmd {
+        let mut call = Cmd::with_capacity(3 + 2 * keys, 64 + bytes);
+        call.arg("EVALSHA").arg(&self.hash).arg(keys);
+        call
+    }
+
     /// The same call with the text instead of the hash.
     pub(crate) fn in_full(&self, call: &Cmd) -> Cmd {
         let mut full = cmd("EVAL");

@@ -182,14 +182,8 @@ impl Lock for SqliteLock {
         let checked: Vec<_> = leases.iter().map(|lease| check(lease)).collect();
         let sent = leases.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
         let sent: Vec<_> = sent.map(|(lease, _)| (lease.claim().clone(), lease.fencing_token())).collect();
-        let step = move |desk: &Desk, table: &Table<'_>| {
-            let renew = |(claim, token): &(Claim, FencingToken)| {
-                let is_renewed = !claim.is_dead() && table.renew(claim, *token)?;
-                if is_renewed {
-                    desk.is_renewed(claim);
-                }
-                Ok(is_renewed)
-            };
+        let step = move |_: &Desk, table: &Table<'_>| {
+            let renew = |(claim, token): &(Claim, FencingToken)| Ok(!claim.is_dead() && table.renew(claim, *token)?);
             sent.iter().map(renew).collect::<Result<Vec<bool>, Fault>>()
         };
         let answers = if checked.iter().any(Result::is_ok) { self.step(step).await } else { Ok(Vec::new()) };

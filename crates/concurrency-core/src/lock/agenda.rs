@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::clock::BootInstant;
+use crate::{clock::BootInstant, random::Hashing};
 
 /// Entries by their numbers, each with the time at which it is due and an earlier one from which it may come along.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    times: HashMap<u64, Times>,
+    times: HashMap<u64, Times, Hashing>,
     by_due: BTreeSet<(BootInstant, u64)>,
     by_from: BTreeSet<(BootInstant, u64)>,
 }

@@ -15,7 +15,10 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
 
 use super::{Lease, agenda::Agenda, guard::Hold, locks::Shared};
-use crate::clock::{self, BootInstant};
+use crate::{
+    clock::{self, BootInstant},
+    random::Hashing,
+};
 
 /// The most renewals in one request.
 const BATCH: usize = 100;
@@ -35,7 +38,7 @@ pub(super) struct Keeper {
 
 #[derive(Debug, Default)]
 struct Book {
-    kept: HashMap<u64, Weak<Hold>>,
+    kept: HashMap<u64, Weak<Hold>, Hashing>,
     /// When each of them is renewed next.
     agenda: Agenda,
     /// When the task looks again.

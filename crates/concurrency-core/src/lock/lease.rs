@@ -7,7 +7,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -59,15 +59,23 @@ pub struct Claim {
 struct Identity {
     key: Box<str>,
     owner: Owner,
-    /// Set for good before it is sent for the first time.
-    sent: AtomicBool,
+    /// The last look at the clock before it was sent, in nanoseconds since the boot; 0 before the first.
+    asked: AtomicU64,
     /// Set for good when a release is sent.
     dead: AtomicBool,
 }
 
 impl Identity {
-    fn new(key: &str, owner: Owner, sent: bool) -> Arc<Self> {
-        Arc::new(Self { key: key.into(), owner, sent: AtomicBool::new(sent), dead: AtomicBool::new(false) })
+    fn new(key: &str, owner: Owner, asked: u64) -> Arc<Self> {
+        Arc::new(Self { key: key.into(), owner, asked: AtomicU64::new(asked), dead: AtomicBool::new(false) })
+    }
+
+    /// Reads the clock before something is sent.
+    fn asks(&self) -> BootInstant {
+        let now = BootInstant::now();
+        let nanos = u64::try_from(now.since_boot().as_nanos()).unwrap_or(u64::MAX);
+        self.asked.fetch_max(nanos, Ordering::Relaxed);
+        now
     }
 }
 
@@ -85,7 +93,7 @@ impl Claim {
     }
 
     fn fresh(key: &str, ttl: Ttl) -> Self {
-        Self { identity: Identity::new(key, Owner::mint(), false), ttl }
+        Self { identity: Identity::new(key, Owner::mint(), 0), ttl }
     }
 
     /// For tests over several processes: the claim that another process of this machine made.
@@ -96,7 +104,7 @@ impl Claim {
     #[doc(hidden)]
     pub fn made_elsewhere(key: &str, owner: Owner, ttl: Duration) -> Result<Self> {
         let claim = Self::new(key, ttl)?;
-        Ok(Self { identity: Identity::new(key, owner, true), ..claim })
+        Ok(Self { identity: Identity::new(key, owner, 1), ..claim })
     }
 
     /// The same name and TTL under a fresh owner, once a release of this claim was sent.
@@ -145,13 +153,19 @@ impl Claim {
     /// For backends: whether it may hold something, since [`attempt`](Self::attempt) was called for it or for a clone.
     #[must_use]
     pub fn was_sent(&self) -> bool {
-        self.identity.sent.load(Ordering::Relaxed)
+        self.identity.asked.load(Ordering::Relaxed) > 0
+    }
+
+    /// For backends: whether all that it can hold has lapsed, going by when it was sent last.
+    #[must_use]
+    pub fn has_lapsed(&self) -> bool {
+        let asked = Duration::from_nanos(self.identity.asked.load(Ordering::Relaxed));
+        BootInstant::now().before(self.ttl.as_duration()).since_boot() >= asked
     }
 
     /// For backends: looks at the clock; call it before sending. The only way to a [`Lease`].
     pub fn attempt(&self) -> Attempt<'_> {
-        self.identity.sent.store(true, Ordering::Relaxed);
-        Attempt { claim: self, asked: BootInstant::now() }
+        Attempt { claim: self, asked: self.identity.asks() }
     }
 }
 
@@ -253,7 +267,7 @@ impl Lease {
 
     /// For backends: looks at the clock; call it before a renewal is sent.
     pub fn renewal(&self) -> Renewal<'_> {
-        Renewal { lease: self, asked: BootInstant::now() }
+        Renewal { lease: self, asked: self.claim.identity.asks() }
     }
 }
 
@@ -320,7 +334,7 @@ mod tests {
         let clone = claim.clone();
         assert!(clone.check_alive().is_ok() && !clone.was_sent());
         drop(claim.attempt().granted(FencingToken(1)));
-        assert!(clone.was_sent());
+        assert!(clone.was_sent() && !clone.has_lapsed());
         claim.die();
         assert!(matches!(clone.check_alive(), Err(Error::LeaseLost { .. })));
         let fresh = claim.renamed();

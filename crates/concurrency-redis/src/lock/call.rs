@@ -122,9 +122,12 @@ impl Calls<'_> {
 
     /// Of some leases in one call.
     pub(super) fn renew(&self, leases: &[&Lease]) -> Cmd {
-        let mut call = script::RENEW.call(leases.len());
+        let bytes = leases.iter().map(|lease| self.keys.record_len(lease.key()) + 34).sum();
+        let mut call = script::RENEW.large_call(leases.len(), bytes);
+        let mut record = String::new();
         for lease in leases {
-            call.arg(self.keys.record(lease.key()));
+            self.keys.record_into(lease.key(), &mut record);
+            call.arg(&record);
         }
         for lease in leases {
             let mut bytes = [0; 34];

@@ -270,15 +270,11 @@ impl Desk {
         Ok(answers.into_iter().map(|answer| Ok(answer?.value)).collect())
     }
 
-    /// For closing: granted or extended through this client.
+    /// For closing: granted through this client, unless it was extended.
     pub(super) fn note(&self, room: &Room, claim: &Claim, token: FencingToken, is_new: bool) {
-        let granted = &mut self.state().granted;
-        if is_new { granted.remember(&room.namespace, claim, token) } else { granted.is_renewed(claim) }
-    }
-
-    pub(super) fn are_renewed<'a>(&self, claims: impl Iterator<Item = &'a Claim>) {
-        let granted = &mut self.state().granted;
-        claims.for_each(|claim| granted.is_renewed(claim));
+        if is_new {
+            self.state().granted.remember(&room.namespace, claim, token);
+        }
     }
 
     /// Closing will leave it alone.

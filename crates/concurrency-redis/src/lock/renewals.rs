@@ -1,6 +1,6 @@
 //! Renewals in bursts: many leases in one script, and many scripts in one request.
 
-use concurrency_core::{Error, Lease, Renewal, Result};
+use concurrency_core::{Error, Lease, Renewal, Result, clock::BootInstant};
 use redis::{Pipeline, Value};
 
 use super::{
@@ -27,19 +27,20 @@ pub(super) async fn renew(desk: &Desk, room: &Room, leases: &[&Lease]) -> Vec<Re
     }
 }
 
-/// What is wrong with each lease before anything is sent.
-fn check(desk: &Desk, lease: &Lease) -> Result<()> {
+/// What is wrong with a lease before anything is sent.
+fn check(desk: &Desk, lease: &Lease, now: BootInstant) -> Result<()> {
     desk.check_open()?;
     lease.claim().check_alive()?;
-    if lease.is_valid() { Ok(()) } else { Err(Error::lease_lost(lease.key())) }
+    if now < lease.deadline() { Ok(()) } else { Err(Error::lease_lost(lease.key())) }
 }
 
 type Unanswered = (Error, Vec<Result<()>>);
 
 /// One copy of those that may be sent. Without an answer the error, and for each lease what was wrong with it before.
 async fn renew_once(desk: &Desk, room: &Room, leases: &[&Lease]) -> Result<Vec<Result<Lease>>, Unanswered> {
+    let now = BootInstant::now();
+    let checked: Vec<_> = leases.iter().map(|lease| check(desk, lease, now)).collect();
     let renewals: Vec<_> = leases.iter().map(|lease| lease.renewal()).collect();
-    let checked: Vec<_> = leases.iter().map(|lease| check(desk, lease)).collect();
     let sent: Vec<_> =
         leases.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(lease, _)| *lease).collect();
     let mut calls = Pipeline::with_capacity(sent.len().div_ceil(AT_ONCE));
@@ -51,11 +52,7 @@ async fn renew_once(desk: &Desk, room: &Room, leases: &[&Lease]) -> Result<Vec<R
         Ok(answers) => answers,
         Err(error) => return Err((error, checked)),
     };
-    let outcomes: Vec<_> =
-        sent.chunks(AT_ONCE).zip(answers).flat_map(|(burst, answer)| outcomes(burst, answer)).collect();
-    let renewed = sent.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-    desk.are_renewed(renewed.map(|(lease, _)| lease.claim()));
-    let mut outcomes = outcomes.into_iter();
+    let mut outcomes = sent.chunks(AT_ONCE).zip(answers).flat_map(|(burst, answer)| outcomes(burst, answer));
     let verdict = |(renewal, checked): (Renewal<'_>, Result<()>)| {
         checked?;
         outcomes.next().unwrap_or_else(|| Err(error::not_understood()))?;

@@ -287,14 +287,11 @@ impl Desk {
         drop(self.post(namespace, limit, move |desk, table| desk.release(table, &of, &claim, None, waited).map(drop)));
     }
 
-    /// For closing: it was granted or extended through this client.
+    /// For closing: it was granted through this client, unless it was extended.
     pub(super) fn note(&self, namespace: &Namespace, claim: &Claim, grant: Grant) {
-        let granted = &mut self.state().granted;
-        if grant.is_new { granted.remember(namespace, claim, grant.token) } else { granted.is_renewed(claim) }
-    }
-
-    pub(super) fn is_renewed(&self, claim: &Claim) {
-        self.state().granted.is_renewed(claim);
+        if grant.is_new {
+            self.state().granted.remember(namespace, claim, grant.token);
+        }
     }
 
     /// Closing will leave it alone.
@@ -331,10 +328,10 @@ impl Desk {
             self.pass_on(&table, namespace, key)?;
         }
         let granted = self.state().granted.take(AT_ONCE);
-        for (owner, grant) in &granted {
-            let table = Table::new(connection, grant.namespace.as_str(), now);
-            table.release(&grant.key, *owner, Some(grant.token))?;
-            self.pass_on(&table, &grant.namespace, &grant.key)?;
+        for desk::Grant { namespace, claim, token } in &granted {
+            let table = Table::new(connection, namespace.as_str(), now);
+            table.release(claim.key(), claim.owner(), Some(*token))?;
+            self.pass_on(&table, namespace, claim.key())?;
         }
         Ok(granted.len() == AT_ONCE)
     }

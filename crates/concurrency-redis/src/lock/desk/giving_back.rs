@@ -9,7 +9,7 @@ use std::{
 use concurrency_core::{
     Claim, Namespace,
     clock::BootInstant,
-    desk::{Ended, Waiter},
+    desk::{Ended, Grant, Waiter},
 };
 use redis::{Cmd, Pipeline};
 use tokio::sync::OwnedRwLockReadGuard;
@@ -165,9 +165,9 @@ impl Desk {
                 return;
             }
             let mut calls = Pipeline::with_capacity(granted.len());
-            for (owner, grant) in granted {
-                let room = Room::new(self, grant.namespace, limit);
-                calls.add_command(self.calls(&room).release(&grant.key, owner, Some(grant.token), None));
+            for Grant { namespace, claim, token } in granted {
+                let room = Room::new(self, namespace, limit);
+                calls.add_command(self.calls(&room).release(claim.key(), claim.owner(), Some(token), None));
             }
             if self.client.call_many(&script::RELEASE, &calls, Repeat::UntilAnswered, deadline).await.is_err() {
                 return;
