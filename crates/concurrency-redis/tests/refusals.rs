@@ -201,7 +201,7 @@ async fn tls_on_one_side_only_is_incompatible() {
     let refused = refusal(RedisConfig::new("localhost").port(port).tls(true)).await;
     let no_system = matches!(refused, Error::InvalidArgument { .. });
     assert!(no_system || matches!(refused, Error::Unauthorized { what: "the server's certificate" }), "{refused:?}");
-    // G-41
+    // Files that hold no certificate, or are not there.
     for bad in ["server.key", "none.pem"] {
         let refused = refusal(encrypted.clone().tls_ca_file(file(bad))).await;
         assert!(matches!(refused, Error::InvalidArgument { .. }), "{refused:?}");
