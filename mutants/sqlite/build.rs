@@ -36,7 +36,8 @@ fn main() {
     fs::write(out.join("entries.rs"), format!("[\n{entries}]")).expect("the output folder can be written");
 }
 
-/// What stands in the folder `inside` of the sources, with the paths of a module that was a crate, and without its tests.
+/// What stands in the folder `inside` of the sources, with the paths of a module that was a crate, and without its tests and its
+/// documentation, whose examples are tests as well.
 fn copy(sources: &Path, inside: &str, patch: &Patch, out: &Path) {
     let crate_of_the_copy = format!("crate::modules::{}::", patch.name);
     fs::create_dir_all(out.join(inside)).expect("the output folder can be written");
@@ -52,6 +53,8 @@ fn copy(sources: &Path, inside: &str, patch: &Patch, out: &Path) {
         if path == patch.file {
             source = patch.applied(&source);
         }
+        let code = source.lines().filter(|line| !["///", "//!"].iter().any(|doc| line.trim_start().starts_with(doc)));
+        let source: String = code.flat_map(|line| [line, "\n"]).collect();
         let source = source.replace("crate::", &crate_of_the_copy).replace("#[cfg(test)]", "#[cfg(any())]");
         fs::write(out.join(path), source).expect("the output folder can be written");
     }

@@ -184,7 +184,7 @@ fn the_demo_compiles_nothing_that_only_tests_or_measures() {
     let compiled: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(["checkout", "concurrency-sqlite", "libsqlite3-sys", "xtask"].iter().all(|name| compiled.contains(name)));
     let ours = ["concurrency-conformance", "benches", "suite", "mutants"];
-    let others = ["criterion", "moka", "amalgam-cache", "sqlx", "proptest", "tempfile", "allocation-counter"];
+    let others = ["criterion", "moka", "amalgam-cache", "sqlx", "proptest", "testcontainers", "allocation-counter"];
     for name in ours.into_iter().chain(others) {
         assert!(!compiled.contains(&name), "{name} is compiled for the demo");
     }
