@@ -45,8 +45,9 @@ impl Engine {
         docker(&["image", "inspect", image]).is_ok_and(|output| output.status.success())
     }
 
-    /// The image for a kind of server, which is there when this returns: the one that the environment names; else the official
-    /// one, if it is there already; else the one that `cargo xtask images` has built; else the official one, pulled.
+    /// The image for a kind of server, which is there when this returns: the one that the environment names; else the
+    /// official one, if it is there already; else the one that `cargo xtask images` has built; else the official one,
+    /// pulled.
     ///
     /// # Errors
     /// If none can be had.

@@ -1,9 +1,10 @@
 //! Ending what this process has started, when this process can no longer do it.
 //!
-//! A value that is dropped ends its server itself. A guardian is there for when nothing is dropped: a process that is killed, or
-//! that ends with its values still alive. It is a shell that reads from a pipe whose other end only this process holds; when the
-//! pipe ends, the shell ends the server, runs one last command and removes the folder. The kernel closes the pipe however this
-//! process ends, so no signal has to be caught for it. It is in a process group of its own, where Ctrl-C does not reach it.
+//! A value that is dropped ends its server itself. A guardian is there for when nothing is dropped: a process that is
+//! killed, or that ends with its values still alive. It is a shell that reads from a pipe whose other end only this
+//! process holds; when the pipe ends, the shell ends the server, runs one last command and removes the folder. The
+//! kernel closes the pipe however this process ends, so no signal has to be caught for it. It is in a process group of
+//! its own, where Ctrl-C does not reach it.
 
 use std::{
     ffi::OsStr,
@@ -24,7 +25,8 @@ if [ $# -gt 0 ]; then "$@"; fi
 if [ -n "$folder" ]; then rm -rf -- "$folder"; fi
 "#;
 
-/// Waits for the end of this process, and then ends what it was told to end. Dropping it dismisses it: then it does nothing.
+/// Waits for the end of this process, and then ends what it was told to end. Dropping it dismisses it: then it does
+/// nothing.
 #[derive(Debug)]
 pub struct Guardian {
     shell: Child,
@@ -60,8 +62,8 @@ impl Guardian {
         Ok(Self { shell, told })
     }
 
-    /// From now on it is this process that it will end; `None` for none. Say so before the process is waited for: afterwards its
-    /// number may be another one's.
+    /// From now on it is this process that it will end; `None` for none. Say so before the process is waited for:
+    /// afterwards its number may be another one's.
     ///
     /// # Errors
     /// If the guardian is gone.

@@ -1,9 +1,9 @@
 //! Real servers for the tests and tools of this repository.
 //!
-//! A [`Server`] is one that was started for whoever holds it: on a free port of this machine alone, with a throw-away folder or
-//! container. It ends with the value, after a panic as well; and where the whole process is killed, or leaves without a word
-//! (Ctrl-C, `exit`, a static), a [guardian](guardian) notices and ends it. Nothing that this package has not started itself is
-//! ever stopped or emptied.
+//! A [`Server`] is one that was started for whoever holds it: on a free port of this machine alone, with a throw-away
+//! folder or container. It ends with the value, after a panic as well; and where the whole process is killed, or leaves
+//! without a word (Ctrl-C, `exit`, a static), a [`Guardian`] notices and ends it. Nothing that this package has not
+//! started itself is ever stopped or emptied.
 //!
 //! Where servers come from is a [`Via`]: programs of this machine, containers, or whatever runs at a URL.
 //!

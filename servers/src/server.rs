@@ -24,8 +24,8 @@ pub enum Data {
     Lost,
 }
 
-/// A server that runs for whoever holds this; it ends, and its data with it, when this is dropped. One [by URL](Via::Url) is
-/// somebody else's, and is left as it is.
+/// A server that runs for whoever holds this; it ends, and its data with it, when this is dropped. One [by
+/// URL](Via::Url) is somebody else's, and is left as it is.
 pub struct Server {
     kind: Kind,
     via: Via,
@@ -99,7 +99,8 @@ impl Server {
         self.via
     }
 
-    /// Where it answers, like `redis://127.0.0.1:40001`: the same after a restart. It may hold a password if it came by URL.
+    /// Where it answers, like `redis://127.0.0.1:40001`: the same after a restart. It may hold a password if it came by
+    /// URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -148,8 +149,8 @@ impl Server {
         }
     }
 
-    /// Starts it again at the same URL, and returns when it answers; kills it first if it runs. What it finds of its data is what
-    /// its [`Setup`] had it write.
+    /// Starts it again at the same URL, and returns when it answers; kills it first if it runs. What it finds of its
+    /// data is what its [`Setup`] had it write.
     ///
     /// # Errors
     /// If it is somebody else's, or does not start.

@@ -21,8 +21,8 @@ impl Setup {
         self
     }
 
-    /// An option of the server's own, by the name that it has in its configuration file, with its values. Options come in this
-    /// order, behind those that this package sets.
+    /// An option of the server's own, by the name that it has in its configuration file, with its values. Options come
+    /// in this order, behind those that this package sets.
     ///
     /// ```
     /// # use servers::Setup;

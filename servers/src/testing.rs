@@ -4,16 +4,17 @@ use std::{env, fs::OpenOptions, io::Write, sync::OnceLock, thread};
 
 use crate::{Kind, Server, Setup, Unavailable, Via};
 
-/// Names the kinds whose tests have to run, with commas between them, or `all`. With a way before the name, as in `local:redis`, only
-/// tests that go this way, or any.
+/// Names the kinds whose tests have to run, with commas between them, or `all`. With a way before the name, as in
+/// `local:redis`, only tests that go this way, or any.
 pub const REQUIRE: &str = "CONCURRENCY_REQUIRE";
 
-/// Names the file in which tests that were not run are counted: a line each, with the kind, the name of the test and the reason,
-/// and tabs between them.
+/// Names the file in which tests that were not run are counted: a line each, with the kind, the name of the test and
+/// the reason, and tabs between them.
 pub const NOT_RUN: &str = "CONCURRENCY_NOT_RUN";
 
-/// A server for the test that calls this; `None` where none can be had, and none has to be. The test ends then at once, and what it
-/// was to show is NOT RUN: said on standard error, and counted where `cargo xtask test` asks for it (in [`NOT_RUN`]).
+/// A server for the test that calls this; `None` where none can be had, and none has to be. The test ends then at once,
+/// and what it was to show is NOT RUN: said on standard error, and counted where `cargo xtask test` asks for it (in
+/// [`NOT_RUN`]).
 ///
 /// # Panics
 /// If there is none and the environment requires one (in [`REQUIRE`]).
@@ -22,7 +23,8 @@ pub fn for_test(kind: Kind, via: Option<Via>, setup: &Setup) -> Option<Server> {
     Server::start(kind, via, setup).map_err(|why| not_run(kind, via, &why)).ok()
 }
 
-/// One server for all tests of a program, as a static: started when the first of them asks for it, ended with the process.
+/// One server for all tests of a program, as a static: started when the first of them asks for it, ended with the
+/// process.
 #[derive(Debug)]
 pub struct Shared {
     kind: Kind,

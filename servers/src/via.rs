@@ -32,8 +32,8 @@ impl Via {
         }
     }
 
-    /// The ways to try, in order: the one that is wanted, else the one that the environment names in [`VIA`], else containers where
-    /// an engine answers, and local programs.
+    /// The ways to try, in order: the one that is wanted, else the one that the environment names in [`VIA`], else
+    /// containers where an engine answers, and local programs.
     ///
     /// # Errors
     /// If the environment names a way that does not exist.

@@ -95,7 +95,8 @@ pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
     connect().await
 }
 
-/// A harness over a fresh folder of SQLite or of a mutant of it, by its name, with the clients in the processes of a crew.
+/// A harness over a fresh folder of SQLite or of a mutant of it, by its name, with the clients in the processes of a
+/// crew.
 #[must_use]
 pub(crate) fn harness_in_folder<C: Component + ?Sized>(name: &str, crew: &Arc<Crew>) -> Harness<C> {
     let folder = Arc::new(tempfile::tempdir().expect("there is room for a temporary folder"));
@@ -151,7 +152,8 @@ pub(crate) fn model() -> Ready {
 }
 
 impl Ready {
-    /// A store for some clients: of its own, or on a server, which all of a run share, the cases in namespaces of their own.
+    /// A store for some clients: of its own, or on a server, which all of a run share, the cases in namespaces of their
+    /// own.
     #[must_use]
     pub(crate) fn store(&self) -> Store {
         let (connect, folder, rest) = match (self.target.place, &self.server) {
@@ -196,7 +198,7 @@ impl Ready {
 #[derive(Clone)]
 pub(crate) struct Store {
     connect: Connect,
-    /// What other processes [join](join) it by; `None` where one process alone sees it.
+    /// What other processes [`join`] it by; `None` where one process alone sees it.
     pub(crate) address: Option<String>,
     _folder: Option<Arc<TempDir>>,
 }

@@ -26,8 +26,8 @@ pub(crate) struct Daemon {
     guardian: Guardian,
 }
 
-/// Sees to it that an engine answers: nothing happens where one does; one that is installed is started; with `install` it is
-/// installed first, if need be.
+/// Sees to it that an engine answers: nothing happens where one does; one that is installed is started; with `install`
+/// it is installed first, if need be.
 ///
 /// # Errors
 /// If none answers then, and why.

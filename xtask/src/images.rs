@@ -1,4 +1,5 @@
-//! `cargo xtask images`: images of the servers from packages of Debian unstable, where no image registry can be reached.
+//! `cargo xtask images`: images of the servers from packages of Debian unstable, where no image registry can be
+//! reached.
 
 use std::{
     ffi::OsStr,

@@ -97,8 +97,8 @@ fn known() -> impl Iterator<Item = &'static str> {
     WITHOUT_SERVER.iter().copied().chain(Kind::ALL.iter().map(|kind| kind.name()))
 }
 
-/// Installs what is missing for the ways that are wanted, and says what it could not. The engine that it had to start, if any, is
-/// stopped with the result.
+/// Installs what is missing for the ways that are wanted, and says what it could not. The engine that it had to start,
+/// if any, is stopped with the result.
 pub(crate) fn install(wanted: &Wanted) -> Option<Daemon> {
     let say = |what: Result<(), Problem>| what.unwrap_or_else(|why| println!("   not installed: {why}"));
     if wanted.goes(Via::Local) {
@@ -124,8 +124,8 @@ pub(crate) fn install(wanted: &Wanted) -> Option<Daemon> {
     }
 }
 
-/// Where containers are asked for by name and the engine of this machine is not running: runs it meanwhile. Whoever needs it says
-/// why it is not there.
+/// Where containers are asked for by name and the engine of this machine is not running: runs it meanwhile. Whoever
+/// needs it says why it is not there.
 pub(crate) fn engine_for(arguments: &[impl AsRef<std::ffi::OsStr>]) -> Option<Daemon> {
     let named = arguments.windows(2).any(|pair| pair[0].as_ref() == "--via" && pair[1].as_ref() == "containers");
     let named = named || arguments.iter().any(|argument| argument.as_ref() == "--via=containers");

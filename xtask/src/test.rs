@@ -121,7 +121,8 @@ fn read(mut parser: lexopt::Parser) -> Result<Options, Problem> {
     Ok(options)
 }
 
-/// Installs what is missing, if that is wanted, where a step needs servers. The engine that it had to start ends with the result.
+/// Installs what is missing, if that is wanted, where a step needs servers. The engine that it had to start ends with
+/// the result.
 fn servers(options: &Options) -> Option<Daemon> {
     if !STEPS.iter().any(|step| WITH_SERVERS.contains(&step.name) && wanted(step, options)) {
         return None;

@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest answer that is read.
 const LONGEST: u64 = 1 << 20;
 
-/// Asks with PING and INFO. A server that wants a password which the URL does not have serves, and does not say who it is.
+/// Asks with PING and INFO. A server that wants a password which the URL does not have serves, and does not say who it
+/// is.
 pub(crate) fn redis(url: &str) -> Probe {
     let Some(target) = Target::parse(url) else { return Probe::Not("its URL is not one of Redis".to_owned()) };
     match ask(&target) {

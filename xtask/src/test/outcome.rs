@@ -54,7 +54,8 @@ pub(super) fn check(command: &mut Command) -> Ending {
     }
 }
 
-/// A program whose lines of results are added up. Lines about single passing tests are left out, unless they are wanted.
+/// A program whose lines of results are added up. Lines about single passing tests are left out, unless they are
+/// wanted.
 pub(super) fn count(command: &mut Command, options: &Options) -> Ending {
     let not_run = match tempfile::NamedTempFile::new() {
         Ok(file) => file,
