@@ -79,7 +79,7 @@ impl<C: Component + ?Sized> Harness<C> {
         Self { connect, time: Time::Real, patience: PATIENCE, processes: 1, histories: None, missing: None }
     }
 
-    /// Nothing to run on, for this reason: a server that is not there. A [`test`] over it says so and ends, without having shown
+    /// Nothing to run on, for this reason: a server that is not there. A [`test`](fn@test) over it says so and ends, without having shown
     /// anything; [`run`](Self::run) fails.
     #[must_use]
     pub fn missing(why: impl Into<String>) -> Self {
