@@ -27,8 +27,17 @@ pub(super) struct Ours {
 
 impl Ours {
     pub(super) async fn open(path: &Path) -> Result<Self> {
+        Self::with(SqliteConfig::new(path)).await
+    }
+
+    /// One that maps as much of the file as SQLite does at most.
+    pub(super) async fn open_mapped(path: &Path) -> Result<Self> {
+        Self::with(SqliteConfig::new(path).mmap_size((2 << 30) - (64 << 10))).await
+    }
+
+    async fn with(config: SqliteConfig) -> Result<Self> {
         // Nobody is to fail because the machine is busy.
-        let client = Sqlite::connect(SqliteConfig::new(path).operation_timeout(PATIENCE)).await?;
+        let client = Sqlite::connect(config.operation_timeout(PATIENCE)).await?;
         let (state, events) = (client.state_store(NAMESPACE)?, client.event_store(NAMESPACE)?);
         let lock = client.lock(NAMESPACE)?;
         Ok(Self { client, state, events, lock })

@@ -29,6 +29,8 @@ const LEASES: usize = 100_000;
 const IN_A_STREAM: usize = 10;
 /// Keys or events of a page.
 const PAGE: usize = 100;
+const LITTLE_FILE: &str = "little.db";
+const A_LOT_FILE: &str = "a-lot.db";
 /// How many turns there are, and how long one is.
 const ROUNDS: usize = 25;
 const TURN: Duration = Duration::from_millis(100);
@@ -44,7 +46,12 @@ struct Subject {
 }
 
 const SUBJECTS: &[Subject] = &[
-    Subject { part: "size-keys", name: "10^6 keys", operations: &["load", "save", "list 100"], most: 64.0 },
+    Subject {
+        part: "size-keys",
+        name: "10^6 keys",
+        operations: &["load", "load with mmap_size", "save", "list 100"],
+        most: 64.0,
+    },
     Subject {
         part: "size-events",
         name: "10^6 events",
@@ -103,7 +110,7 @@ impl Both {
         let runtime = backends::runtime();
         let before = resident();
         let open = |name| runtime.block_on(Ours::open(&folder.join(name))).expect("it opens");
-        Self { little: open("little.db"), a_lot: open("a-lot.db"), before, runtime }
+        Self { little: open(LITTLE_FILE), a_lot: open(A_LOT_FILE), before, runtime }
     }
 
     /// Says how many times as long it takes one task where there is a lot.
@@ -122,6 +129,17 @@ impl Both {
         self.compare([(Doing(kind, self.little.clone()), few), (Doing(kind, self.a_lot.clone()), many)]);
     }
 
+    /// Loads by other clients of the same files, which map them into memory.
+    fn compare_loads_of_mapped(&self, folder: &Path, names: [Names; 2]) {
+        let open = |name| self.runtime.block_on(Ours::open_mapped(&folder.join(name))).expect("it opens");
+        let clients = [LITTLE_FILE, A_LOT_FILE].map(open);
+        let [few, many] = std::array::from_fn(|i| (Doing(Kind::Load, clients[i].clone()), names[i]));
+        self.compare([few, many]);
+        for client in clients {
+            self.runtime.block_on(client.close());
+        }
+    }
+
     fn say_memory(&self, beside: &str) {
         let (before, now) = (self.before, resident());
         let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
@@ -135,9 +153,9 @@ pub(super) fn keys(folder: &Path) {
     let names @ [few, many] = [LITTLE, A_LOT].map(Names::users);
     fill::keys(&both.runtime, &both.little, few);
     fill::keys(&both.runtime, &both.a_lot, many);
-    for kind in [Kind::Load, Kind::Save] {
-        both.compare_kind(kind, names);
-    }
+    both.compare_kind(Kind::Load, names);
+    both.compare_loads_of_mapped(folder, names);
+    both.compare_kind(Kind::Save, names);
     let list = |ours: &Ours, Names { count, .. }: Names| (List(Arc::clone(&ours.state)), Names::users(count - PAGE));
     both.compare([list(&both.little, few), list(&both.a_lot, many)]);
     both.say_memory("");

@@ -13,6 +13,8 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 const LARGEST_VALUE: usize = 256 << 20;
 /// What a sweep and an eviction keep up with.
 const MOST_ENTRIES: usize = 100_000_000;
+/// The most that SQLite maps: 2 GiB less 64 KiB.
+const LARGEST_MAP: u64 = (2 << 30) - (64 << 10);
 /// The most that is worth reading on the calling thread.
 const LARGEST_INLINE: usize = 1 << 20;
 
@@ -35,6 +37,11 @@ pub struct SqliteConfig {
     /// The largest value in bytes that is read on the calling thread, which is several times faster than asking a reader: 0
     /// (never) to 1 MiB, 64 KiB by default. Not for a namespace.
     pub inline_read_bytes: Option<usize>,
+    /// How much of the file, from its beginning, reads map into memory instead of copying its pages: 0 to 2 GiB less 64 KiB, in
+    /// bytes; 0 by default. Loads from a file that is larger than SQLite's own memory then take less time, but **a file that
+    /// another program truncates, or that its disk cannot read, ends the process with a signal** (`SIGBUS`) instead of an error.
+    /// Not for a namespace.
+    pub mmap_size: Option<u64>,
     /// How long a call may take, from 10 ms to an hour; 5 seconds by default.
     #[serde(with = "config::optional_duration")]
     pub operation_timeout: Option<Duration>,
@@ -108,6 +115,14 @@ impl SqliteConfig {
     #[must_use]
     pub fn inline_read_bytes(mut self, bytes: usize) -> Self {
         self.inline_read_bytes = Some(bytes);
+        self
+    }
+
+    /// How much of the file reads map into memory, in bytes. **With more than 0 a truncated file ends the process**: see the
+    /// [field](Self::mmap_size).
+    #[must_use]
+    pub fn mmap_size(mut self, bytes: u64) -> Self {
+        self.mmap_size = Some(bytes);
         self
     }
 
@@ -193,6 +208,9 @@ impl SqliteConfig {
         if self.inline_read_bytes.is_some_and(|bytes| bytes > LARGEST_INLINE) {
             return Err(Error::invalid("inline_read_bytes", "0 to 1 MiB"));
         }
+        if self.mmap_size.is_some_and(|bytes| bytes > LARGEST_MAP) {
+            return Err(Error::invalid("mmap_size", "0 to 2147418112 bytes"));
+        }
         self.check_of_namespace()?;
         for (name, options) in &self.namespaces {
             Namespace::new(name.as_str())?;
@@ -206,9 +224,10 @@ impl SqliteConfig {
 
     /// Only options that may differ for a namespace are set.
     fn is_of_namespace(&self) -> bool {
-        let Self { path, create, max_file_size, reader_threads, inline_read_bytes, namespaces, .. } = self;
-        let files = create.is_none() && max_file_size.is_none() && reader_threads.is_none();
-        files && path.as_os_str().is_empty() && inline_read_bytes.is_none() && namespaces.is_empty()
+        let Self { path, create, max_file_size, reader_threads, inline_read_bytes, mmap_size, namespaces, .. } = self;
+        let file = path.as_os_str().is_empty() && create.is_none() && max_file_size.is_none();
+        let reads = reader_threads.is_none() && inline_read_bytes.is_none() && mmap_size.is_none();
+        file && reads && namespaces.is_empty()
     }
 
     fn check_of_namespace(&self) -> Result<()> {
@@ -271,7 +290,7 @@ mod tests {
     #[test]
     fn a_url_carries_the_same_options() {
         let url = "sqlite:data/app.db?operation_timeout=2s&max_value=10&reader_threads=1&create=false&inline_read_bytes=0\
-            &max_file_size=65536&fence_retention=1h&cache_max_entries=7&cache_default_ttl=90s";
+            &max_file_size=65536&mmap_size=1024&fence_retention=1h&cache_max_entries=7&cache_default_ttl=90s";
         let config = SqliteConfig::new("data/app.db")
             .operation_timeout(Duration::from_secs(2))
             .max_value(10)
@@ -279,6 +298,7 @@ mod tests {
             .create(false)
             .inline_read_bytes(0)
             .max_file_size(65536)
+            .mmap_size(1024)
             .fence_retention(Duration::from_secs(3600))
             .cache_max_entries(7)
             .cache_default_ttl(Duration::from_secs(90));
@@ -309,6 +329,7 @@ mod tests {
             "sqlite:a?reader_threads=17",
             "sqlite:a?inline_read_bytes=1048577",
             "sqlite:a?max_file_size=1",
+            "sqlite:a?mmap_size=2147418113",
             "file:a",
         ] {
             assert!(matches!(SqliteConfig::from_url(bad), Err(Error::InvalidArgument { .. })), "{bad}");
@@ -324,7 +345,11 @@ mod tests {
         assert_eq!(config, SqliteConfig::new("a").max_value(10).namespace("big", big));
         assert_eq!((config.of("big").max_value, config.of("other").max_value), (20, 10));
         assert_eq!(config.of("big").operation_timeout, Duration::from_secs(1));
-        for bad in [SqliteConfig::new("b"), SqliteConfig::for_namespace().reader_threads(1)] {
+        for bad in [
+            SqliteConfig::new("b"),
+            SqliteConfig::for_namespace().reader_threads(1),
+            SqliteConfig::for_namespace().mmap_size(0),
+        ] {
             assert!(SqliteConfig::new("a").namespace("big", bad).check().is_err());
         }
         assert!(SqliteConfig::new("a").namespace("a b", SqliteConfig::for_namespace()).check().is_err());

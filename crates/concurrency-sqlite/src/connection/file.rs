@@ -22,6 +22,7 @@ pub(super) struct File {
     path: PathBuf,
     create: bool,
     max_bytes: Option<u64>,
+    mapped_bytes: u64,
     /// The file that was opened. A path can come to mean another one.
     identity: OnceLock<Identity>,
     /// When it was looked at last, in nanoseconds since the boot.
@@ -46,6 +47,7 @@ impl File {
             path,
             create: config.create.unwrap_or(true),
             max_bytes: config.max_file_size,
+            mapped_bytes: config.mmap_size.unwrap_or(0),
             identity: OnceLock::new(),
             looked: AtomicU64::new(0),
         })
@@ -57,6 +59,11 @@ impl File {
 
     pub(super) fn max_bytes(&self) -> Option<u64> {
         self.max_bytes
+    }
+
+    /// How much of it readers map into memory.
+    pub(super) fn mapped_bytes(&self) -> u64 {
+        self.mapped_bytes
     }
 
     /// Whether it may be created: before it was opened for the first time, if that is wanted.

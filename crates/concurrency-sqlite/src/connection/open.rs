@@ -49,6 +49,9 @@ pub(super) fn reader(file: &File) -> Result<Connection> {
     let connection = connect(file)?;
     file.remember()?;
     connection.pragma_update(None, "query_only", true).map_err(opening_error)?;
+    // Said in any case, since a build of SQLite may have another default.
+    let mapped = i64::try_from(file.mapped_bytes()).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "mmap_size", mapped).map_err(opening_error)?;
     Ok(connection)
 }
 

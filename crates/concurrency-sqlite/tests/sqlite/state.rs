@@ -1,6 +1,6 @@
 //! State, as far as it is about options and limits of this backend.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use concurrency_core::{Backend, Error, FencingToken, SaveOptions, StateStore, clock::BootInstant};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
@@ -35,9 +35,12 @@ async fn a_mark_is_kept_for_its_retention_and_not_for_ever() {
 async fn every_way_of_reading_gives_the_same() {
     let (_folder, path) = place();
     let sizes = [0, 1, 999, 1000, 1001, 5000, 100_000];
-    for inline in [0, 1000, 1 << 20] {
-        let sqlite =
-            Sqlite::connect(SqliteConfig::new(&path).inline_read_bytes(inline).reader_threads(1)).await.unwrap();
+    // Nothing is mapped, a part of the file, or all of it and more.
+    for (inline, mapped) in
+        [0, 1000, 1 << 20].into_iter().flat_map(|inline| [0, 32 << 10, 1 << 30].map(|m| (inline, m)))
+    {
+        let config = SqliteConfig::new(&path).inline_read_bytes(inline).reader_threads(1).mmap_size(mapped);
+        let sqlite = Sqlite::connect(config).await.unwrap();
         let store = sqlite.state_store("test").unwrap();
         for size in sizes {
             let (key, value) = (format!("{size}"), vec![7; size]);
@@ -50,8 +53,17 @@ async fn every_way_of_reading_gives_the_same() {
             assert!(one.expires_in.is_some_and(|left| left <= Duration::from_millis(60_001)), "{:?}", one.expires_in);
         }
         assert!(store.load("missing").await.unwrap().is_none());
+        if cfg!(target_os = "linux") && std::fs::metadata(&path).unwrap().len() > 0 {
+            assert_eq!(is_mapped(&path), mapped > 0, "{inline} inline, {mapped} mapped");
+        }
         sqlite.close().await;
     }
+}
+
+/// Whether this process maps that file.
+fn is_mapped(path: &Path) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().any(|line| line.ends_with(path.to_str().unwrap()))
 }
 
 #[tokio::test]
