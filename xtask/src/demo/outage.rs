@@ -89,8 +89,8 @@ impl Outage {
         self.before.map_or(0, |before| self.done.saturating_sub(before))
     }
 
-    /// A line for people, without its end.
-    pub(super) fn text(&self) -> String {
+    /// For people, in two lines where there is as much to say; the second begins with `indent`.
+    pub(super) fn text(&self, indent: &str) -> String {
         let killed = format!("killed at {:.1} s", self.from.as_secs_f64());
         let Some(length) = self.length() else { return format!("{killed}, and never back") };
         let next = match self.next {
@@ -98,7 +98,7 @@ impl Outage {
             None => "none after its return".to_owned(),
         };
         format!(
-            "{killed}, back after {:.1} s with its data; meanwhile {} of {} lived on, {} answered, {next}",
+            "{killed}, back after {:.1} s with its data\n{indent}meanwhile {} of {} lived on, {} answered; {next}",
             length.as_secs_f64(),
             grouped(self.lived),
             count(self.lives.len() as u64, "instance"),
@@ -143,7 +143,7 @@ mod tests {
         world.now = Duration::from_millis(12_300);
         world.server_died(Duration::from_secs(14));
         assert_eq!(world.own.as_ref().map(|own| own.state), Some(State::Dead));
-        assert!(world.outage.as_ref().is_some_and(|outage| outage.text().ends_with("and never back")));
+        assert!(world.outage.as_ref().is_some_and(|outage| outage.text("").ends_with("and never back")));
         // The first word may be of what was answered before.
         world.answered(52);
         world.answered(53);
@@ -158,8 +158,8 @@ mod tests {
         world.answered(90);
         let outage = world.outage.unwrap();
         assert_eq!(
-            outage.text(),
-            "killed at 12.3 s, back after 2.1 s with its data; meanwhile 2 of 3 instances lived on, 1 order answered, \
+            outage.text("- "),
+            "killed at 12.3 s, back after 2.1 s with its data\n- meanwhile 2 of 3 instances lived on, 1 order answered; \
              the next 0.3 s after its return"
         );
         let json = outage.json();

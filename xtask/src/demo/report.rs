@@ -116,7 +116,7 @@ impl Report<'_> {
         )?;
         if let Some((own, outage)) = world.own.as_ref().zip(world.outage.as_ref()) {
             let name = own.name.split(" (").next().unwrap_or(&own.name);
-            writeln!(text, "server      {name} {}", outage.text())?;
+            writeln!(text, "server      {name} {}", outage.text("            "))?;
         }
         let [median, slow] = ["median_ms", "slow_ms"].map(|name| ordered[name].as_f64().unwrap_or_default());
         let (hits, loads) = world.cached();
@@ -297,7 +297,9 @@ mod tests {
         world.server_returned();
         let text = report(&world);
         assert!(
-            text.contains("\nserver      redis 7.0.15 killed at 0.0 s, back after 2.0 s with its data; "),
+            text.contains(
+                "\nserver      redis 7.0.15 killed at 0.0 s, back after 2.0 s with its data\n            meanwhile "
+            ),
             "{text}"
         );
         assert!(text.contains("\nno discrepancy\n") && text.lines().count() <= 25, "{text}");
