@@ -14,7 +14,8 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-/// `$1` is the signal, `$2` a folder or nothing, the rest a command or nothing.
+/// `$1` is the signal, `$2` a folder or nothing, the rest a command or nothing. Whoever is about to end as well may still
+/// write into the folder: then it is removed a second later.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 signal=$1 folder=$2
@@ -22,7 +23,7 @@ shift 2
 while read -r line; do process=$line; done
 if [ -n "$process" ]; then kill "-$signal" "$process"; fi
 if [ $# -gt 0 ]; then "$@"; fi
-if [ -n "$folder" ]; then rm -rf -- "$folder"; fi
+if [ -n "$folder" ]; then rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; }; fi
 "#;
 
 /// Waits for the end of this process, and then ends what it was told to end. Dropping it dismisses it: then it does
@@ -42,8 +43,12 @@ impl Guardian {
         Self::start(signal, None, &[])
     }
 
-    /// When this process ends, the process that is watched is killed and the folder removed.
-    pub(crate) fn of_folder(folder: &Path) -> io::Result<Self> {
+    /// When this process ends, the process that is [watched](Self::watch), if any, is killed, and the folder is removed
+    /// with all that is in it.
+    ///
+    /// # Errors
+    /// If no shell can be started.
+    pub fn of_folder(folder: &Path) -> io::Result<Self> {
         Self::start("KILL", Some(folder), &[])
     }
 

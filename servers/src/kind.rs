@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Setup, local, probe};
+use crate::{Setup, local, probe, resp};
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,8 +18,12 @@ pub enum Kind {
 pub(crate) struct Row {
     /// What `--backend` calls it, and `docker-compose.yml`.
     pub(crate) name: &'static str,
-    /// What URLs of it begin with.
+    /// What our URLs of it begin with.
     pub(crate) scheme: &'static str,
+    /// What everybody's may begin with.
+    pub(crate) schemes: &'static [&'static str],
+    /// The feature of `concurrency-toolkit` that speaks to it.
+    pub(crate) feature: &'static str,
     /// The server program.
     pub(crate) program: &'static str,
     /// The package of Debian 12 that has the program.
@@ -49,6 +53,8 @@ pub(crate) struct Place<'a> {
 const REDIS: Row = Row {
     name: "redis",
     scheme: "redis",
+    schemes: resp::SCHEMES,
+    feature: "redis",
     program: "redis-server",
     package: Some("redis-server"),
     recipe: "redis",
@@ -83,6 +89,19 @@ impl Kind {
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The first whose servers have such a URL, as `rediss://user@host`.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        let scheme = url.split_once("://")?.0;
+        Self::ALL.iter().copied().find(|kind| kind.row().schemes.contains(&scheme))
+    }
+
+    /// The feature of `concurrency-toolkit` that speaks to it.
+    #[must_use]
+    pub const fn feature(self) -> &'static str {
+        self.row().feature
     }
 
     /// The package of Debian 12 that has the server program, if one has.
@@ -164,6 +183,8 @@ mod tests {
         }
         assert_eq!(Kind::find("sqlite"), None);
         assert_eq!(Kind::Redis.url_variable(), "CONCURRENCY_REDIS_URL");
+        assert_eq!(Kind::of_url("valkeys://u:p@h:1").map(Kind::feature), Some("redis"));
+        assert_eq!((Kind::of_url("sqlite:redis"), Kind::of_url("http://redis")), (None, None));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! without a word (Ctrl-C, `exit`, a static), a [`Guardian`] notices and ends it. Nothing that this package has not
 //! started itself is ever stopped or emptied.
 //!
-//! Where servers come from is a [`Via`]: programs of this machine, containers, or whatever runs at a URL.
+//! Where servers come from is a [`Via`]: programs of this machine, containers, or whatever runs at a URL. On a server that
+//! others use, too, a [`Corner`] keeps what is ours apart, and takes it away again.
 //!
 //! ```no_run
 //! use servers::{Data, Kind, Server, Setup};
@@ -24,12 +25,14 @@
 mod compose;
 #[cfg(feature = "containers")]
 mod container;
+mod corner;
 mod engine;
 mod guardian;
 mod kind;
 mod local;
 mod ports;
 mod probe;
+mod resp;
 mod server;
 mod setup;
 mod testing;
@@ -37,6 +40,7 @@ mod unavailable;
 mod via;
 
 pub use self::{
+    corner::Corner,
     engine::Engine,
     guardian::Guardian,
     kind::Kind,

@@ -219,7 +219,7 @@ fn no_program(kind: Kind) -> Unavailable {
         Some(package) => {
             missing.or(format!("on Debian, as root: apt-get install {package}, or cargo xtask test --install"))
         }
-        None => missing.or("no package of Debian 12 has it: --via containers"),
+        None => missing.or("no package of Debian 12 has it; what takes --via can have it with --via containers"),
     }
 }
 

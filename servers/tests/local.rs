@@ -4,12 +4,14 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use servers::{Data, Kind, NOT_RUN, REQUIRE, Server, Setup, Shared, VIA, Via, for_test};
+use rustix::process::{Pid, Signal, kill_process_group};
+use servers::{Corner, Data, Kind, NOT_RUN, REQUIRE, Server, Setup, Shared, VIA, Via, for_test};
 
 /// Says something in one line, and returns what the server says in one line.
 fn ask(url: &str, line: &str) -> std::io::Result<String> {
@@ -86,6 +88,27 @@ fn a_password_keeps_the_probe_out_and_the_server_serves() {
 }
 
 #[test]
+fn each_server_has_a_port_and_a_folder_of_its_own() {
+    let (Some(one), Some(other)) = (redis(&Setup::new()), redis(&Setup::new())) else { return };
+    assert_ne!(one.url(), other.url());
+    let [folder, another] = [&one, &other].map(|server| folder_of(server.url()).unwrap());
+    assert_ne!(folder, another);
+    one.stop().unwrap();
+    assert!(!std::path::Path::new(&folder).exists() && std::path::Path::new(&another).exists());
+    assert_eq!(ask(other.url(), "PING").unwrap(), "+PONG");
+}
+
+#[test]
+fn a_port_that_somebody_else_has_stays_with_them() {
+    let Some(theirs) = redis(&Setup::new()) else { return };
+    assert_eq!(ask(theirs.url(), "SET k v").unwrap(), "+OK");
+    let port = theirs.url().rsplit_once(':').expect("a URL of ours has a port").1;
+    let why = Server::start(Kind::Redis, Some(Via::Local), &Setup::new().option("port", [port])).unwrap_err();
+    assert!(why.to_string().contains("Address already in use"), "{why}");
+    assert_eq!(ask(theirs.url(), "EXISTS k").unwrap(), ":1");
+}
+
+#[test]
 fn a_server_that_cannot_start_says_why() {
     if redis(&Setup::new()).is_none() {
         return;
@@ -140,7 +163,8 @@ fn again(test: &str, (variable, value): (&str, &str)) -> Command {
 /// A process that holds a server; its URL and folder.
 fn holder() -> (Child, String, String) {
     let mut command = again("holds_a_server", (HOLDS_A_SERVER, "1"));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
     let output = child.stdout.take().expect("it was asked for");
     let lines = BufReader::new(output).lines().map_while(Result::ok);
     let said = lines.filter_map(|line| line.strip_prefix("holds ").map(str::to_owned)).next().expect("it holds one");
@@ -157,6 +181,19 @@ fn a_process_that_is_killed_leaves_nothing_behind() {
     assert_eq!(ask(&url, "PING").unwrap(), "+PONG");
     child.kill().unwrap();
     child.wait().unwrap();
+    becomes("the server ends", || ask(&url, "PING").is_err());
+    becomes("its folder is gone", || !std::path::Path::new(&folder).exists());
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    if redis(&Setup::new()).is_none() {
+        return;
+    }
+    let (mut child, url, folder) = holder();
+    // As a terminal does it: to the process and all that are in its group.
+    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
+    assert!(!child.wait().unwrap().success());
     becomes("the server ends", || ask(&url, "PING").is_err());
     becomes("its folder is gone", || !std::path::Path::new(&folder).exists());
 }
@@ -180,6 +217,32 @@ fn what_is_somebody_elses_is_left_alone() {
     let output = command.env(Kind::Redis.url_variable(), theirs.url()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(ask(theirs.url(), "PING").unwrap(), "+PONG");
+}
+
+#[test]
+fn a_corner_is_cleared_and_nothing_else() {
+    let Some(server) = redis(&Setup::new().option("requirepass", ["p@ss"])) else { return };
+    let address = server.url().trim_start_matches("redis://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let url = format!("redis://:p%40ss@{address}/3");
+    let (mine, theirs) = (Corner::new(&url, "test").unwrap(), Corner::new(&url, "test").unwrap());
+    let mut lines = String::from("AUTH p@ss\r\nSELECT 3\r\nSET other 1\r\n");
+    for number in 0..2500 {
+        lines.push_str(&format!("SET {}:{number} 1\r\n", mine.prefix()));
+    }
+    lines.push_str(&format!("SET {}x 1\r\nSET {}:1 1\r\nECHO done\r\n", mine.prefix(), theirs.prefix()));
+    stream.write_all(lines.as_bytes()).unwrap();
+    let answers = BufReader::new(&stream).lines().map_while(Result::ok);
+    assert_eq!(answers.take_while(|line| line != "done").filter(|line| line == "+OK").count(), 2505);
+    assert_eq!(mine.clear(), Ok(2500));
+    assert_eq!(mine.clear(), Ok(0));
+    stream.write_all(b"DBSIZE\r\n").unwrap();
+    let mut left = String::new();
+    BufReader::new(&stream).read_line(&mut left).unwrap();
+    assert_eq!(left, ":3\r\n");
+    server.stop().unwrap();
+    let why = theirs.clear().unwrap_err().to_string();
+    assert!(why.contains(theirs.prefix()) && !why.contains("ss@"), "{why}");
 }
 
 /// Tells [`what_is_somebody_elses_is_left_alone`]'s process to be one.

@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use servers::{Kind, Setup, Via};
 
 /// A folder with a service in it, gone when the test is over.
 struct Scratch(PathBuf);
@@ -29,8 +30,12 @@ impl Scratch {
     }
 
     fn demo(&self) -> Command {
+        self.demo_on(["--url", "sqlite:never.db"])
+    }
+
+    fn demo_on(&self, backend: [&str; 2]) -> Command {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        demo.args(["demo", "--url", "sqlite:never.db", "--service"]).arg(self.0.join("service"));
+        demo.arg("demo").args(backend).arg("--service").arg(self.0.join("service"));
         // Its own temporary files go where this test can see what is left over.
         demo.env("TMPDIR", &self.0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         demo
@@ -40,7 +45,7 @@ impl Scratch {
         let entries = fs::read_dir(&self.0).expect("the folder").flatten();
         entries
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.starts_with("concurrency-demo"))
+            .filter(|name| name.starts_with("concurrency-"))
             .collect()
     }
 }
@@ -102,6 +107,25 @@ fn a_file_that_cannot_be_written_is_named_before_anything_begins() {
 }
 
 #[test]
+fn a_server_that_cannot_be_started_is_named_with_the_way_to_get_it() {
+    let scratch = Scratch::new("no-server", "");
+    let demo = || scratch.demo_on(["--own-server", "redis"]);
+    let output = demo().env("PATH", "/no/such/folder").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let said = errors(&output);
+    for words in ["--own-server redis: no program redis-server on this machine", "apt-get install redis-server"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(scratch.left_over(), [""; 0]);
+    let output = demo().args(["--url", "redis://localhost"]).output().expect("it starts");
+    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]));
+    assert!(errors(&output).contains("and --url names one that is there"), "{}", errors(&output));
+    let output = scratch.demo_on(["--own-server", "etcd"]).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("etcd is none of redis, valkey"), "{}", errors(&output));
+}
+
+#[test]
 fn a_process_that_fails_ends_the_run_and_is_named() {
     let scratch = Scratch::new("fails", "echo 'the disk is full' >&2; exit 3");
     let output = scratch.demo().output().expect("it starts");
@@ -116,12 +140,13 @@ fn a_process_that_fails_ends_the_run_and_is_named() {
 const WAITS: &str = r#"
 cd "$(dirname "$0")"
 [ "$1" = ledger ] && echo '{"say":"ready","address":"127.0.0.1:9"}'
+echo "$@" > "$1.arguments"
 echo $$ > "$1.id"
 read line
 "#;
 
-fn waiting(scratch: &Scratch) -> (Child, Vec<Pid>) {
-    let mut demo = scratch.demo().spawn().expect("it starts");
+fn waiting(scratch: &Scratch, mut demo: Command) -> (Child, Vec<Pid>) {
+    let mut demo = demo.spawn().expect("it starts");
     let mut line = String::new();
     BufReader::new(demo.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     assert!(line.starts_with("the page of this run: http://127.0.0.1:"), "{line}");
@@ -142,7 +167,7 @@ fn signal(demo: &Child, signal: Signal) {
 #[test]
 fn ctrl_c_ends_everything_and_leaves_nothing() {
     let scratch = Scratch::new("ctrl-c", WAITS);
-    let (mut demo, processes) = waiting(&scratch);
+    let (mut demo, processes) = waiting(&scratch, scratch.demo());
     signal(&demo, Signal::INT);
     assert_eq!(demo.wait().expect("it ends").code(), Some(130));
     let mut said = String::new();
@@ -155,13 +180,40 @@ fn ctrl_c_ends_everything_and_leaves_nothing() {
 }
 
 #[test]
-fn no_process_outlives_a_supervisor_that_is_killed() {
+fn nothing_outlives_a_supervisor_that_is_killed() {
     let scratch = Scratch::new("killed", WAITS);
-    let (mut demo, processes) = waiting(&scratch);
+    let (mut demo, processes) = waiting(&scratch, scratch.demo());
+    assert_eq!(scratch.left_over().len(), 1, "its folder");
     demo.kill().expect("it runs");
     demo.wait().expect("it ends");
     for process in processes {
         wait_for("their end", || is_gone(process));
+    }
+    wait_for("the end of its folder", || scratch.left_over().is_empty());
+}
+
+/// Where the server of this run's own answers.
+fn own_server(scratch: &Scratch) -> String {
+    let told = fs::read_to_string(scratch.0.join("open.arguments")).expect("it was told where");
+    let url = told.split_whitespace().find_map(|word| word.strip_prefix("redis://127.0.0.1:"));
+    format!("127.0.0.1:{}", url.expect("a port of this machine"))
+}
+
+#[test]
+fn a_server_of_its_own_ends_with_the_supervisor_however_that_ends() {
+    if servers::for_test(Kind::Redis, Some(Via::Local), &Setup::new()).is_none() {
+        return;
+    }
+    for how in [Signal::INT, Signal::KILL] {
+        let scratch = Scratch::new(&format!("own-{}", how.as_raw()), WAITS);
+        let (mut demo, _) = waiting(&scratch, scratch.demo_on(["--own-server", "redis"]));
+        let address = own_server(&scratch);
+        assert!(TcpStream::connect(&address).is_ok(), "it answers");
+        assert_eq!(scratch.left_over().len(), 2, "the folders of the run and of its server");
+        signal(&demo, how);
+        demo.wait().expect("it ends");
+        wait_for("the end of the server", || TcpStream::connect(&address).is_err());
+        wait_for("the end of its folders", || scratch.left_over().is_empty());
     }
 }
 
@@ -183,8 +235,19 @@ fn the_demo_compiles_nothing_that_only_tests_or_measures() {
     let text = String::from_utf8_lossy(&output.stdout);
     let compiled: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(["checkout", "concurrency-sqlite", "libsqlite3-sys", "xtask"].iter().all(|name| compiled.contains(name)));
-    let ours = ["concurrency-conformance", "benches", "suite", "mutants"];
-    let others = ["criterion", "moka", "amalgam-cache", "sqlx", "proptest", "testcontainers", "allocation-counter"];
+    let ours = ["concurrency-conformance", "benches", "suite", "mutants", "concurrency-redis"];
+    // And no driver of a server that nobody has asked for.
+    let others = [
+        "redis",
+        "tokio-rustls",
+        "criterion",
+        "moka",
+        "amalgam-cache",
+        "sqlx",
+        "proptest",
+        "testcontainers",
+        "allocation-counter",
+    ];
     for name in ours.into_iter().chain(others) {
         assert!(!compiled.contains(&name), "{name} is compiled for the demo");
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use concurrency::{Backend, LockOptions, Locks, Memory, Result, SaveOptions, TypedState};
+use concurrency::{Backend, LockOptions, Locks, Result, SaveOptions, TypedState};
+use examples::Place;
 
 struct Instance {
     locks: Locks,
@@ -36,8 +37,8 @@ impl Instance {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let server = Memory::new();
-    let (one, two) = (Instance::new(&server)?, Instance::new(&server.another_client())?);
+    let place = Place::of_this_run(); // in memory, or on the server that the argument names
+    let (one, two) = (Instance::new(&*place.connect().await?)?, Instance::new(&*place.connect().await?)?);
     tokio::try_join!(one.work(), one.work(), two.work(), two.work())?;
     let done = one.counters.load("done").await?.expect("counted above").value;
     println!("{done} of 20 counted");

@@ -1,6 +1,7 @@
 //! Transactional state: a write that lost a race is refused, and two accounts change together or not at all.
 
-use concurrency::{Error, Result, SaveOptions, TypedState, Write, connect};
+use concurrency::{Error, Result, SaveOptions, TypedState, Write};
+use examples::Place;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -10,7 +11,8 @@ struct Account {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let backend = connect("memory:").await?;
+    let place = Place::of_this_run(); // in memory, or on the server that the argument names
+    let backend = place.connect().await?;
     let accounts = TypedState::<Account>::new(backend.state_store("accounts")?);
     accounts.save("alice", &Account { balance: 100 }, SaveOptions::new().if_absent()).await?;
     accounts.save("bob", &Account { balance: 0 }, SaveOptions::new().if_absent()).await?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use concurrency::{Error, FencingToken, LockOptions, Locks, Result, SaveOptions, TypedState, connect};
+use concurrency::{Error, FencingToken, LockOptions, Locks, Result, SaveOptions, TypedState};
+use examples::Place;
 
 async fn ship(orders: &TypedState<String>, by: &str, token: FencingToken) -> Result<()> {
     // Judged in the same atomic step as the write: below the highest token that was accepted for this key, it is refused.
@@ -12,7 +13,8 @@ async fn ship(orders: &TypedState<String>, by: &str, token: FencingToken) -> Res
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let backend = connect("memory:").await?;
+    let place = Place::of_this_run(); // in memory, or on the server that the argument names
+    let backend = place.connect().await?;
     let locks = Locks::new(backend.lock("orders")?);
     let orders = TypedState::<String>::new(backend.state_store("orders")?);
 

@@ -1,14 +1,15 @@
 //! "Skip if taken": three instances start the same job. One does it, the others go on at once.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
-use concurrency::{Backend, Error, LockOptions, Locks, Memory, Result};
+use concurrency::{Error, LockOptions, Locks, Result};
+use examples::Place;
 
 /// True if this instance did it.
-async fn report(locks: &Locks, instance: &str) -> Result<bool> {
+async fn report(locks: &Locks, instance: &str, work: impl Future<Output = Result<()>>) -> Result<bool> {
     let done = locks.run_or_skip("report", LockOptions::new(), |_token| async {
         println!("instance {instance} writes the report");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        work.await?;
         Ok::<_, Error>(())
     });
     Ok(done.await?.is_some())
@@ -25,13 +26,16 @@ async fn nightly(locks: &Locks, period: Duration) -> Result<bool> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let server = Memory::new();
-    let clients = [server.another_client(), server.another_client(), server.another_client()];
-    let [a, b, c] = clients.map(|client| Locks::new(Backend::lock(&client, "jobs").expect("a good namespace")));
+    let place = Place::of_this_run(); // in memory, or on the server that the argument names
+    let [a, b, c] = [place.connect().await?, place.connect().await?, place.connect().await?];
+    let [a, b, c] = [Locks::new(a.lock("jobs")?), Locks::new(b.lock("jobs")?), Locks::new(c.lock("jobs")?)];
 
-    let done = tokio::try_join!(report(&a, "a"), report(&b, "b"), report(&c, "c"))?;
-    println!("done: {done:?}");
-    assert_eq!(done, (true, false, false));
+    // While one of them is at it, the others start, too.
+    let others = async {
+        assert!(!report(&b, "b", ready(Ok(()))).await? && !report(&c, "c", ready(Ok(()))).await?);
+        Ok(())
+    };
+    println!("done by a: {}", report(&a, "a", others).await?);
 
     let period = Duration::from_secs(1);
     assert!(nightly(&b, period).await?);

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use concurrency::{Backend, Memory, Result, TypedCache};
+use concurrency::{Backend, Result, TypedCache};
+use examples::Place;
 use tokio::task::JoinSet;
 
 /// The catalogue of somebody else: slow, and it charges by the question.
@@ -24,8 +25,8 @@ fn prices(backend: &dyn Backend) -> Result<TypedCache<u32>> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let server = Memory::new();
-    let instances = [prices(&server)?, prices(&server.another_client())?];
+    let place = Place::of_this_run(); // in memory, or on the server that the argument names
+    let instances = [prices(&*place.connect().await?)?, prices(&*place.connect().await?)?];
 
     // A hundred requests at once, at two instances: the future is polled on a miss only, and once for all.
     let mut requests = JoinSet::new();

@@ -121,6 +121,11 @@ impl Aims {
     /// No new faults from now on; true once none is under way.
     pub(super) fn close(&mut self) -> bool {
         self.closing = true;
+        self.is_resting()
+    }
+
+    /// Whether no fault is under way.
+    pub(super) fn is_resting(&self) -> bool {
         matches!(self.stage, Stage::Resting { .. })
     }
 

@@ -2,13 +2,16 @@
 
 use std::{env, fs, path::PathBuf, process};
 
+use servers::Guardian;
+
 use crate::Problem;
 
-/// A fresh folder, removed when the run is over, unless it is kept.
+/// A fresh folder, removed when the run is over, and when this process is killed as well, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    keep: bool,
+    /// `None` where it is kept.
+    guardian: Option<Guardian>,
 }
 
 impl Folder {
@@ -18,7 +21,11 @@ impl Folder {
         for number in 0..1000 {
             let path = parent.join(format!("concurrency-demo-{}-{number}", process::id()));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path, keep }),
+                Ok(()) => {
+                    let guardian = if keep { Ok(None) } else { Guardian::of_folder(&path).map(Some) };
+                    let guardian = guardian.map_err(|error| format!("/bin/sh cannot be started: {error}"))?;
+                    return Ok(Self { path, guardian });
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(format!("no folder can be made in {}: {error}", parent.display())),
             }
@@ -34,7 +41,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.keep {
+        if self.guardian.is_none() {
             return;
         }
         if let Err(error) = fs::remove_dir_all(&self.path) {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 pub(super) struct Incident {
     pub(super) at: Duration,
     pub(super) kind: Kind,
-    /// Whom it happened to, or who did it.
-    pub(super) instance: u32,
+    /// Whom it happened to, or who did it; `None` is the server of the run's own.
+    pub(super) instance: Option<u32>,
     pub(super) text: String,
 }
 

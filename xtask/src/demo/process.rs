@@ -12,6 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use servers::Server;
 
 use super::options::Options;
 use crate::{Problem, programs};
@@ -23,6 +24,8 @@ pub(super) fn service(options: &Options) -> Result<PathBuf, Problem> {
     }
     let mut build = programs::cargo();
     build.args(["build", "--quiet", "--package", "checkout", "--bin", "checkout"]).stdin(Stdio::null());
+    // What only servers need is compiled for those who have one.
+    build.args(options.feature().into_iter().flat_map(|feature| ["--features", feature]));
     let built = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !built.success() {
         return Err("the service could not be built".to_owned());
@@ -79,6 +82,8 @@ pub(super) enum Event {
     Ended { who: Who, life: u32 },
     /// Somebody pressed a button on the page.
     Pressed { instance: u32, button: Button },
+    /// The run's own server serves again, or why it does not.
+    Returned { server: Box<Server>, came: Result<(), String> },
 }
 
 /// A button of an instance's card.

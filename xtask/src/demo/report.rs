@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     count, grouped,
     options::{Options, PARTS},
+    place::without_login,
     snapshot::headline,
     world::{World, number},
 };
@@ -113,6 +114,10 @@ impl Report<'_> {
             self.finishing.as_secs_f64(),
             self.seed
         )?;
+        if let Some((own, outage)) = world.own.as_ref().zip(world.outage.as_ref()) {
+            let name = own.name.split(" (").next().unwrap_or(&own.name);
+            writeln!(text, "server      {name} {}", outage.text("            "))?;
+        }
         let [median, slow] = ["median_ms", "slow_ms"].map(|name| ordered[name].as_f64().unwrap_or_default());
         let (hits, loads) = world.cached();
         writeln!(
@@ -170,14 +175,17 @@ impl Report<'_> {
                 "late_charges_refused": evidence.late,
                 "overlapping_repeats": evidence.overlapping,
                 "projections_taken_over": evidence.resumed,
+                "server_restarts": evidence.restarts,
                 "late_charges_refused_in_the_ledgers_file": audit["refused"],
                 "charges_found_by_a_later_holder": audit["found"],
             },
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
             "incidents": self.world.incidents.iter().map(super::incident::Incident::json).collect::<Vec<_>>(),
+            "server_away": self.world.outage.as_ref().map(super::outage::Outage::json),
             "customers": self.ordered,
             "options": {
-                "url": self.options.url,
+                "url": self.options.url.as_deref().map(without_login),
+                "own_server": self.world.own.as_ref().map(|own| &own.name),
                 "instances": self.options.instances,
                 "orders": self.options.orders,
                 "pace": self.options.pace,
@@ -215,7 +223,13 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::world::Evidence, *};
+    use super::{
+        super::{
+            outage::Own,
+            world::{Evidence, State},
+        },
+        *,
+    };
 
     fn world(wrong: &[&str]) -> World {
         let mut world = World::new(100, None);
@@ -225,7 +239,7 @@ mod tests {
         let mut findings: Vec<_> = names.iter().map(finding).collect();
         findings[0]["wrong"] = json!(wrong);
         world.audit = Some(json!({ "orders": 100, "charges": 100, "sold_twice": 0, "findings": findings }));
-        world.evidence = Evidence { kills: 1, late: 1, overlapping: 10, resumed: 1 };
+        world.evidence = Evidence { kills: 1, late: 1, overlapping: 10, resumed: 1, ..Evidence::default() };
         world
     }
 
@@ -268,6 +282,35 @@ mod tests {
             assert!(matches!(report.verdict(), Verdict::ProvedNothing(few) if few.contains(what)));
             assert_eq!(report.exit_code(), 2);
         }
+    }
+
+    #[test]
+    fn a_server_of_its_own_must_have_been_killed_and_be_back() {
+        let (options, mut world) = (Options::default(), world(&[]));
+        world.evidence.restarts_needed = 1;
+        let name = "redis 7.0.15 (local, /usr/bin/redis-server)".to_owned();
+        world.own = Some(Own { name, address: String::new(), state: State::Serving, back_at: None });
+        let report = |world: &World| report(&options, world).text();
+        assert!(report(&world).contains("proved nothing: 0 server restarts of at least 1"));
+        world.server_died(Duration::ZERO);
+        world.now = Duration::from_secs(2);
+        world.server_returned();
+        let text = report(&world);
+        assert!(
+            text.contains(
+                "\nserver      redis 7.0.15 killed at 0.0 s, back after 2.0 s with its data\n            meanwhile "
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\nno discrepancy\n") && text.lines().count() <= 25, "{text}");
+    }
+
+    #[test]
+    fn a_password_is_in_no_report() {
+        let options = Options { url: Some("redis://:secret@h:1/0".to_owned()), ..Options::default() };
+        let world = world(&[]);
+        let json = report(&options, &world).json();
+        assert_eq!(json["options"]["url"], "redis://h:1/0");
     }
 
     #[test]

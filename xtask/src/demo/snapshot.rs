@@ -57,7 +57,8 @@ pub(super) fn headline(world: &World) -> Headline {
 pub(super) fn snapshot(world: &World) -> String {
     let headline = headline(world);
     let (hits, loads) = world.cached();
-    let evidence = world.evidence.table().map(|(what, have, need)| json!({ "what": what, "have": have, "need": need }));
+    let row = |(what, have, need): (&str, u64, u64)| json!({ "what": what, "have": have, "need": need });
+    let evidence: Vec<_> = world.evidence.table().into_iter().map(row).collect();
     json!({
         "phase": phase(world),
         "over": world.phase == Phase::Over,
@@ -67,6 +68,12 @@ pub(super) fn snapshot(world: &World) -> String {
         "broken": world.broken,
         "headline": { "text": headline.text, "good": headline.good, "note": headline.note },
         "blind": world.blind,
+        "server": world.own.as_ref().map(|own| json!({
+            "name": own.name,
+            "address": own.address,
+            "state": state_name(own.state),
+            "back_in": own.back_at.map(|at| at.saturating_sub(world.now).as_secs_f64()),
+        })),
         "instances": world.cards.iter().map(|(number, card)| shown(world, *number, card)).collect::<Vec<_>>(),
         "states": {
             "placed": world.saw("placed"),
@@ -94,17 +101,20 @@ fn phase(world: &World) -> &'static str {
     }
 }
 
-fn shown(world: &World, number: u32, card: &Card) -> Value {
-    let state = match card.state {
+const fn state_name(state: State) -> &'static str {
+    match state {
         State::Starting => "starting",
         State::Serving => "serving",
         State::Frozen => "frozen",
         State::Dead => "dead",
-    };
+    }
+}
+
+fn shown(world: &World, number: u32, card: &Card) -> Value {
     let counts = &card.counts["counts"];
     json!({
         "number": number,
-        "state": state,
+        "state": state_name(card.state),
         "process": card.process,
         "life": card.life + 1,
         "address": card.address,

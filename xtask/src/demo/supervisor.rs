@@ -1,6 +1,7 @@
 //! The supervisor: starts the processes, aims the faults, and ends what it has started.
 
 mod events;
+mod server;
 mod steps;
 
 use std::{
@@ -19,12 +20,14 @@ use std::{
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::server::Own;
 use super::{
     aims::Aims,
     folder::Folder,
     memory,
     options::Options,
     page::Page,
+    place::Place,
     process::{Event, Process, Who, service},
     report::Report,
     snapshot::snapshot,
@@ -75,11 +78,13 @@ pub(super) fn run(options: Options) -> Result<ExitCode, Problem> {
     let world = World::new(options.orders, options.part.map(|part| part.means));
     page.show(snapshot(&world));
     let folder = Folder::make(options.keep)?;
+    // Before the minute that the service may take to build.
+    let own = options.own_server.map(Own::start).transpose()?;
     let built = service(&options);
     if stop.load(Ordering::Relaxed) {
         return Ok(stopped());
     }
-    let mut supervisor = Supervisor::new(options, built?, folder, world, page, (sender, events), stop);
+    let mut supervisor = Supervisor::new(options, built?, (folder, own), world, page, (sender, events), stop);
     match supervisor.steps() {
         Ok(code) => Ok(ExitCode::from(code)),
         Err(Stopped::Asked) => Ok(stopped()),
@@ -104,12 +109,13 @@ fn stopped() -> ExitCode {
 pub(super) struct Supervisor {
     options: Options,
     service: PathBuf,
-    url: String,
     seed: u64,
     world: World,
     page: Page,
-    /// Before the folder, so that they are gone when it is removed.
+    /// Before all that they write to, so that they are gone when it is removed.
     processes: BTreeMap<Who, Process>,
+    place: Place,
+    own: Option<Own>,
     folder: Folder,
     sender: Sender<Event>,
     events: Receiver<Event>,
@@ -139,22 +145,29 @@ impl Supervisor {
     fn new(
         options: Options,
         service: PathBuf,
-        folder: Folder,
-        world: World,
+        (folder, own): (Folder, Option<Own>),
+        mut world: World,
         page: Page,
         (sender, events): (Sender<Event>, Receiver<Event>),
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let url = options.url.clone().unwrap_or_else(|| format!("sqlite:{}", folder.file("shop.db")));
+        let place = match (&own, &options.url) {
+            (Some(own), _) => Place::on_own_server(&own.url()),
+            (None, Some(url)) => Place::at(url, options.keep),
+            (None, None) => Place::in_folder(&folder),
+        };
+        world.own = own.as_ref().and_then(Own::shown);
+        world.evidence.restarts_needed = own.is_some().into();
         let seed = options.seed.unwrap_or_else(random);
         Self {
             options,
             service,
-            url,
             seed,
             world,
             page,
             processes: BTreeMap::new(),
+            place,
+            own,
             folder,
             sender,
             events,
@@ -236,7 +249,7 @@ impl Supervisor {
         if self.options.keep {
             println!(
                 "\nkept: {}, {} and {}; the page stays at {} until Ctrl-C",
-                self.url,
+                self.place.kept(),
                 self.folder.file("ledger.jsonl"),
                 self.folder.file("answers.jsonl"),
                 self.page.address()

@@ -10,7 +10,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::incident::{Incident, Kind, from_to};
+use super::{
+    incident::{Incident, Kind, from_to},
+    outage::{Outage, Own},
+};
 
 /// How many grants are remembered, to tell who holds a lock.
 const GRANTS: usize = 20_000;
@@ -60,17 +63,25 @@ pub(super) struct Evidence {
     pub(super) overlapping: u64,
     /// Times that another process took the projection over and went on with it.
     pub(super) resumed: u64,
+    /// Times that the run's own server was killed and came back.
+    pub(super) restarts: u64,
+    /// How many of these are needed: one where the run has a server of its own.
+    pub(super) restarts_needed: u64,
 }
 
 impl Evidence {
     /// What, how much there is of it, and how much is needed.
-    pub(super) const fn table(&self) -> [(&'static str, u64, u64); 4] {
-        [
+    pub(super) fn table(&self) -> Vec<(&'static str, u64, u64)> {
+        let mut table = vec![
             ("kill between charge and save", self.kills, 1),
             ("late charge refused", self.late, 1),
             ("overlapping repeat", self.overlapping, 10),
             ("projection taken over", self.resumed, 1),
-        ]
+        ];
+        if self.restarts_needed > 0 {
+            table.push(("server restart", self.restarts, self.restarts_needed));
+        }
+        table
     }
 }
 
@@ -97,6 +108,10 @@ pub(super) struct World {
     pub(super) cards: BTreeMap<u32, Card>,
     /// What the onlooker saw last.
     pub(super) seen: Option<Value>,
+    /// The server that the run has started for itself.
+    pub(super) own: Option<Own>,
+    /// When that was away.
+    pub(super) outage: Option<Outage>,
     /// Why the onlooker sees nothing now.
     pub(super) blind: Option<String>,
     pub(super) done: u64,
@@ -126,6 +141,8 @@ impl World {
             broken,
             cards: BTreeMap::new(),
             seen: None,
+            own: None,
+            outage: None,
             blind: None,
             done: 0,
             incidents: Vec::new(),
@@ -142,7 +159,15 @@ impl World {
 
     /// Puts a mark on the time line.
     pub(super) fn mark(&mut self, kind: Kind, instance: u32, text: impl Into<String>) {
-        let text = text.into();
+        self.mark_at(kind, Some(instance), text.into());
+    }
+
+    /// Puts one on the lane of the run's own server.
+    pub(super) fn mark_server(&mut self, kind: Kind, text: impl Into<String>) {
+        self.mark_at(kind, None, text.into());
+    }
+
+    fn mark_at(&mut self, kind: Kind, instance: Option<u32>, text: String) {
         eprintln!("{:6.1} s  {text}", self.now.as_secs_f64());
         self.incidents.push(Incident { at: self.now, kind, instance, text });
     }

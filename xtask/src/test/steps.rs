@@ -38,7 +38,7 @@ pub(super) const STEPS: &[Step] = &[
 ];
 
 /// Those that need servers, some of them.
-pub(super) const WITH_SERVERS: &[&str] = &["tests", "conformance"];
+pub(super) const WITH_SERVERS: &[&str] = &["tests", "conformance", "examples"];
 
 fn format(options: &Options) -> Ending {
     if !component("fmt", "rustfmt", options) {
@@ -100,6 +100,7 @@ fn tests(options: &Options) -> Ending {
 
 fn examples(options: &Options) -> Ending {
     let mut cargo = workspace_test();
+    cargo.envs(options.servers.environment());
     count(cargo.args(test_targets(|folder| folder.starts_with("examples"))), options)
 }
 

@@ -9,6 +9,7 @@ use crate::shelves;
 /// Fills the shelves in a backend that holds no shop yet; says what the shop needs that the backend does not have.
 pub(super) async fn play(arguments: Arguments) -> Result<(), String> {
     let backend = connect(&arguments).await?;
+    say(&json!({ "say": "connected" }));
     let Capabilities { state, cache, lock, events } = backend.capabilities();
     let needed = [
         ("states", state.is_some()),

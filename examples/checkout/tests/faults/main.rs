@@ -1,9 +1,12 @@
 //! The demo on processes over one SQLite file, as `cargo xtask demo` runs it, with a shorter lease so that it takes seconds: a
-//! clean run finds nothing wrong, and each part that is broken on purpose is noticed, ten times of ten.
+//! clean run finds nothing wrong, and each part that is broken on purpose is noticed, ten times of ten. With the feature `redis`
+//! (`--all-features`) on Redis as well.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![cfg(unix)]
 
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(target_os = "linux")]
 mod terminal;
 
@@ -49,18 +52,30 @@ struct Run {
 }
 
 impl Run {
+    /// Over a file of its own.
     fn of(arguments: &[&str]) -> Self {
+        let folder = scratch();
+        let url = format!("sqlite:{}", folder.join("shop.db").display());
+        let run = Self::at(&url, arguments);
+        fs::remove_dir_all(&folder).unwrap();
+        run
+    }
+
+    fn at(url: &str, arguments: &[&str]) -> Self {
+        Self::on(["--url", url], arguments)
+    }
+
+    fn on(backend: [&str; 2], arguments: &[&str]) -> Self {
         let folder = scratch();
         let json = folder.join("report.json");
         let mut demo = Command::new(supervisor());
         demo.args(["demo", "--service", env!("CARGO_BIN_EXE_checkout"), "--lease-ms", "500", "--json"]).arg(&json);
-        let url = format!("sqlite:{}", folder.join("shop.db").display());
-        let output = demo.args(["--url", &url]).args(arguments).env("TMPDIR", &folder).output().unwrap();
+        let output = demo.args(backend).args(arguments).env("TMPDIR", &folder).output().unwrap();
         // Empty where the run did not come to a report.
         let report = fs::read(&json).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
         fs::remove_dir_all(&folder).unwrap();
-        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("concurrency-demo")), "{left:?}");
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("concurrency-")), "{left:?}");
         Self { output, report }
     }
 

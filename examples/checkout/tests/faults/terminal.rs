@@ -13,7 +13,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+#[cfg(feature = "redis")]
+use servers::{Kind, Setup, Via};
 
+#[cfg(feature = "redis")]
+use super::redis::ask;
 use super::{Run, TURN, is_whole, scratch, supervisor};
 
 /// A run that goes on. Dropping it ends it.
@@ -74,6 +78,12 @@ impl Going {
             ended.is_some()
         });
         ended.unwrap().code()
+    }
+
+    /// The line that says what it keeps, which is its last.
+    fn kept(&mut self) -> String {
+        let mut lines = self.lines.by_ref().map_while(Result::ok);
+        lines.find(|line| line.starts_with("kept: ")).expect("it says what it has kept")
     }
 
     /// What is left of its temporary files: the names in their folder, sorted.
@@ -161,14 +171,51 @@ fn a_run_that_is_kept_leaves_its_files_and_its_page_until_ctrl_c() {
         return;
     }
     let mut run = Going::start(&["--orders", "3", "--pace", "1000", "--clients", "1", "--keep"]);
-    let kept = run.lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("kept: "));
-    let kept = kept.expect("it says what it has kept");
+    let kept = run.kept();
     assert!(kept.contains(&run.folder.display().to_string()) && kept.contains("until Ctrl-C"), "{kept}");
     let state = run.state();
     assert!(state["over"] == true && state["headline"]["text"] == "3 orders, 3 charges, 0 sold twice", "{state:#}");
     assert_eq!(run.processes(), [false; 0], "all but the page have ended");
     assert_eq!(run.interrupt(), Some(2), "three orders prove nothing");
     assert_eq!(run.left(), ["answers.jsonl", "ledger.jsonl", "shop.db"]);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn what_stands_on_a_server_is_removed_after_ctrl_c_and_stays_where_it_is_kept() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(server) = super::redis::server() else { return };
+    let names = || ask(server.url(), "DBSIZE").and_then(|size| size.strip_prefix(':')?.parse::<u64>().ok());
+    let mut run = Going::start(&["--url", server.url(), "--orders", "100000", "--pace", "100"]);
+    wait_for("an order", || run.state()["done"].as_u64() > Some(0));
+    assert!(names() > Some(10), "{:?}", names());
+    assert_eq!(run.interrupt(), Some(130));
+    assert_eq!(names(), Some(0));
+    let few = ["--orders", "3", "--pace", "1000", "--clients", "1", "--keep"];
+    let mut run = Going::start(&[&["--url", server.url()], &few[..]].concat());
+    let kept = run.kept();
+    assert!(kept.contains("kept: what begins with concurrency:demo-") && kept.contains(server.url()), "{kept}");
+    assert_eq!(run.interrupt(), Some(2), "three orders prove nothing");
+    assert!(names() > Some(10), "{:?}", names());
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn a_server_of_its_own_that_is_kept_answers_until_ctrl_c() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if servers::for_test(Kind::Redis, Some(Via::Local), &Setup::new()).is_none() {
+        return;
+    }
+    let few = ["--orders", "3", "--pace", "1000", "--clients", "1", "--keep"];
+    let mut run = Going::start(&[&["--own-server", "redis"], &few[..]].concat());
+    let kept = run.kept();
+    let url = kept.strip_prefix("kept: ").and_then(|rest| rest.split(',').next()).expect("its URL").to_owned();
+    let server = run.state()["server"].clone();
+    assert!(server["address"] == *url && server["state"] == "serving", "{server}");
+    assert_eq!(ask(&url, "PING").as_deref(), Some("+PONG"));
+    assert_eq!(run.interrupt(), Some(2), "three orders prove nothing");
+    assert_eq!(ask(&url, "PING"), None);
+    assert_eq!(run.left(), ["answers.jsonl", "ledger.jsonl"]);
 }
 
 #[test]
@@ -184,7 +231,7 @@ fn a_backend_that_cannot_be_had_is_said_in_words() {
         (format!("sqlite:{}/shop.db?colour=red", folder.display()), "colour"),
         ("carrier-pigeon:home".to_owned(), "no backend has its scheme"),
     ] {
-        let run = Run::of(&["--url", &url]);
+        let run = Run::at(&url, &[]);
         assert_eq!(run.code(), Some(2), "{}", run.told());
         for words in ["the backend cannot be opened: ", why, "the shop's opening failed", "nothing was judged"] {
             assert!(run.told().contains(words), "{words}: {}", run.told());

@@ -63,11 +63,21 @@ function nth(n) {
   return n + (["th", "st", "nd", "rd"][n % 100 > 10 && n % 100 < 14 ? 0 : n % 10] ?? "th");
 }
 
-/** A lane for each instance, and marks on it. */
+/** The server that the run has started for itself. */
+function showServer(server, ended) {
+  at("server").hidden = !server;
+  if (!server) return;
+  at("server").className = server.state;
+  const back = server.back_in === null ? "" : server.back_in > 0 ? `, back in ${server.back_in.toFixed(1)} s` : ", coming back";
+  at("server-name").textContent = `${server.name} at ${server.address}`;
+  at("server-state").textContent = ended && server.state === "serving" ? "served to the end" : server.state + back;
+}
+
+/** A lane for each instance, and for the server of the run's own, and marks on it. */
 function showTime(state) {
   const svg = at("time");
   const width = svg.clientWidth || 800;
-  const lanes = state.instances.map((one) => one.number);
+  const lanes = [...(state.server ? [null] : []), ...state.instances.map((one) => one.number)];
   const [left, height, gap] = [82, 26, 10];
   const end = Math.max(30, state.elapsed);
   const x = (seconds) => left + ((width - left - 12) * seconds) / end;
@@ -80,7 +90,7 @@ function showTime(state) {
   }
   lanes.forEach((number, index) => {
     const y = index * (height + gap) + 4;
-    parts.push(draw("text", { x: 0, y: y + height / 2 + 4 }, `instance ${number}`));
+    parts.push(draw("text", { x: 0, y: y + height / 2 + 4 }, number === null ? "server" : `instance ${number}`));
     const mine = state.incidents.filter((one) => one.instance === number);
     let [since, what] = [0, "serving"];
     const lane = (until) => parts.push(draw("rect", {
@@ -145,6 +155,7 @@ function show(state) {
   at("phase").textContent = state.phase;
   at("elapsed").textContent = `${state.elapsed.toFixed(1)} s`;
   for (const one of state.instances) showInstance(one, state.over);
+  showServer(state.server, state.over);
   showTime(state);
   showIncidents(state.incidents);
   at("evidence").replaceChildren(...state.evidence.map((one) =>

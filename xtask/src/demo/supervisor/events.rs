@@ -38,6 +38,7 @@ impl Supervisor {
                 self.pressed(instance, button);
                 Ok(())
             }
+            Event::Returned { server, came } => self.returned(*server, came),
         }
     }
 
@@ -52,15 +53,16 @@ impl Supervisor {
                 self.world.seen = Some(line);
             }
             (Who::Customers, "ordering") => {
-                self.world.done = number(&line["done"]);
+                self.world.answered(number(&line["done"]));
                 self.world.evidence.overlapping = number(&line["overlapping"]);
             }
             (Who::Customers, "ordered") => {
-                self.world.done = number(&line["accepted"]);
+                self.world.answered(number(&line["accepted"]));
                 self.world.evidence.overlapping = number(&line["overlapping"]);
                 self.ordered = Some(line);
             }
             (Who::Auditor, "audit") => self.world.audit = Some(line["audit"].clone()),
+            (Who::Opener, "connected") => self.place.is_used(),
             (Who::Opener, "lacks") => self.lacks = line["what"].as_str().map(str::to_owned),
             (Who::Instance(instance), what) => self.instance_said(instance, what, line),
             (who, "ready" | "open") => drop(self.ready.insert(who)),
@@ -297,7 +299,9 @@ impl Supervisor {
     /// again.
     fn answered_by_hand(&mut self, asked: u64, written: bool) {
         let about = self.by_hand.iter().find(|(_, (_, number))| *number == asked);
-        if let Some((instance, until)) = about.map(|(instance, (until, _))| (*instance, *until)).filter(|_| !written) {
+        // While the server is away nobody can write, frozen or not.
+        let held = !written && self.server_serves();
+        if let Some((instance, until)) = about.map(|(instance, (until, _))| (*instance, *until)).filter(|_| held) {
             self.by_hand.remove(&instance);
             self.again.insert(instance, (self.world.now + AGAIN, until));
             self.thaw(instance);
@@ -328,13 +332,15 @@ impl Supervisor {
             card.state == State::Dead && card.restart_at.is_some_and(|restart_at| now >= restart_at)
         };
         let dead: Vec<u32> = self.world.cards.iter().filter(|(_, card)| due(card)).map(|(number, _)| *number).collect();
-        if !self.closing {
+        let others_wait = self.look_after_the_server()?;
+        if !self.closing && self.server_serves() {
             for number in dead {
                 self.start_instance(number)?;
             }
         }
         let instances = self.instances();
-        let actions = self.aims.as_mut().map(|aims| aims.tick(now, &instances)).unwrap_or_default();
+        let aims = self.aims.as_mut().filter(|_| !others_wait);
+        let actions = aims.map(|aims| aims.tick(now, &instances)).unwrap_or_default();
         self.act(actions);
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Supervisor {
         };
         let ledger = self.ledger.clone().unwrap_or_default();
         let mut arguments = vec![
-            ("url", self.url.clone()),
+            ("url", self.place.url().to_owned()),
             ("ledger", ledger),
             ("number", number.to_string()),
             ("port", port),
@@ -82,7 +82,7 @@ impl Supervisor {
             return Err("the ledger does not answer".to_owned().into());
         }
         let orders = self.options.orders.to_string();
-        self.start(Who::Opener, 0, &[("url", self.url.clone()), ("orders", orders)])?;
+        self.start(Who::Opener, 0, &[("url", self.place.url().to_owned()), ("orders", orders)])?;
         if !self.until(READY, |run| !run.processes.contains_key(&Who::Opener))? {
             return Err("the backend does not answer".to_owned().into());
         }
@@ -101,7 +101,7 @@ impl Supervisor {
 
     fn order(&mut self) -> Result<(), Stopped> {
         let ledger = self.ledger.clone().unwrap_or_default();
-        self.start(Who::Onlooker, 0, &[("url", self.url.clone()), ("ledger", ledger)])?;
+        self.start(Who::Onlooker, 0, &[("url", self.place.url().to_owned()), ("ledger", ledger)])?;
         let addresses: Vec<_> = self.world.cards.values().map(|card| card.address.clone()).collect();
         let arguments = [
             ("addresses", addresses.join(",")),
@@ -131,7 +131,11 @@ impl Supervisor {
         let all = self.options.instances as usize;
         let quiet = |run: &mut Self| {
             let rests = run.aims.as_mut().is_none_or(Aims::close);
-            rests && run.by_hand.is_empty() && run.again.is_empty() && run.world.in_state(State::Serving).len() == all
+            rests
+                && run.server_serves()
+                && run.by_hand.is_empty()
+                && run.again.is_empty()
+                && run.world.in_state(State::Serving).len() == all
         };
         if !self.until(READY + self.options.lease * 5, quiet)? {
             self.world.wrong.push("not all instances served again in the end".to_owned());
@@ -172,7 +176,7 @@ impl Supervisor {
 
     fn judge(&mut self) -> Result<(), Stopped> {
         let arguments = [
-            ("url", self.url.clone()),
+            ("url", self.place.url().to_owned()),
             ("ledger", self.folder.file("ledger.jsonl")),
             ("answers", self.folder.file("answers.jsonl")),
         ];
