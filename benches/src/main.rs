@@ -2,9 +2,13 @@
 
 mod figure;
 mod memory;
+mod names;
 mod options;
+mod part;
+mod redis;
 mod resident;
 mod sqlite;
+mod turn;
 
 use std::process::ExitCode;
 
@@ -12,7 +16,7 @@ use self::{figure::Figure, options::Options};
 
 fn main() -> ExitCode {
     // This may be a process of a figure, started by another one of this program.
-    if sqlite::serve() {
+    if part::serve() {
         return ExitCode::SUCCESS;
     }
     let options = match Options::parse() {

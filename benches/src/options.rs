@@ -2,14 +2,14 @@
 
 use crate::{
     figure::{Report, Wanted},
-    memory, sqlite,
+    memory, redis, sqlite,
 };
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask bench [OPTION ..]
 
-  --backend NAME      whose figures (memory, sqlite); may be repeated; all unless given
+  --backend NAME      whose figures (memory, sqlite, redis); may be repeated; all unless given
   --only TEXT         only figures whose name contains this";
 
 /// A backend that has figures.
@@ -20,8 +20,11 @@ pub(crate) struct Backend {
     pub(crate) figures: fn(wanted: &Wanted<'_>, report: &mut Report<'_>),
 }
 
-const BACKENDS: &[Backend] =
-    &[Backend { name: "memory", figures: memory::figures }, Backend { name: "sqlite", figures: sqlite::figures }];
+const BACKENDS: &[Backend] = &[
+    Backend { name: "memory", figures: memory::figures },
+    Backend { name: "sqlite", figures: sqlite::figures },
+    Backend { name: "redis", figures: redis::figures },
+];
 
 /// The command line, parsed.
 #[derive(Debug)]

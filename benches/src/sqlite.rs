@@ -7,19 +7,27 @@
 mod batches;
 mod by_hand;
 mod fill;
-mod names;
 mod operation;
 mod ours;
-mod part;
 mod processes;
 mod side;
 mod size;
 mod statements;
-mod turn;
 mod with_sqlx;
 
-pub(crate) use self::part::serve;
-use crate::figure::{Report, Wanted};
+use crate::{
+    figure::{Report, Wanted},
+    part::Part,
+};
+
+/// What processes of these figures do.
+pub(crate) const PARTS: &[Part] = &[
+    ("processes-ours", processes::ours),
+    ("processes-by-hand", processes::by_hand),
+    ("size-keys", size::keys),
+    ("size-events", size::events),
+    ("size-leases", size::leases),
+];
 
 /// The namespace of everything.
 const NAMESPACE: &str = "bench";

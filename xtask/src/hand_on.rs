@@ -77,7 +77,7 @@ cargo xtask bench [options]
 
 The figures, as ratios: a line each with name, value, target, and `ok` or `MISSED`. Built in release mode.
 
-  --backend NAME      whose figures (memory, sqlite); may be repeated; all unless given
+  --backend NAME      whose figures (memory, sqlite, redis); may be repeated; all unless given
   --only TEXT         only figures whose name contains this
 
 Exit code: 0 all reached, 1 at least one MISSED, 2 it could not be started as asked.

@@ -6,7 +6,8 @@ use std::{path::Path, sync::mpsc, thread};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{by_hand, operation::Operation};
+use super::by_hand;
+use crate::turn::Operation;
 
 /// The most writes in one transaction, as in the backend.
 const MOST: usize = 256;

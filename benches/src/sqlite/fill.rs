@@ -7,10 +7,10 @@ use concurrency_core::{AppendOptions, Claim, Lease, NewEvent, Save, SaveOptions}
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use super::{
-    names::Names,
     operation::VALUE,
     ours::{Ours, TTL},
 };
+use crate::names::Names;
 
 /// So many keys in one bulk write.
 const AT_ONCE: usize = 1000;

@@ -1,13 +1,10 @@
 //! What is measured, and who does it.
 
-use concurrency_core::clock;
 use std::time::UNIX_EPOCH;
 
-/// Something that is done over and over.
-pub(super) trait Operation: Clone + Send + Sync + 'static {
-    /// Does it once, with what is called so.
-    fn once(&self, name: &str) -> impl Future<Output = ()> + Send;
-}
+use concurrency_core::clock;
+
+use crate::turn::Operation;
 
 /// Somebody who keeps state, events and locks in a file. Whoever cannot go on panics: then there is no figure.
 pub(super) trait Contender: Clone + Send + Sync + 'static {

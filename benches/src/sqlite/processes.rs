@@ -1,18 +1,20 @@
 //! Four processes that write to one file.
 
-use std::{path::Path, time::Duration};
+use std::{ffi::OsStr, path::Path, time::Duration};
 
 use benches::{backends, pairs::median};
 
 use super::{
     batches::Batches,
-    names::Names,
-    operation::{Doing, Kind, Operation},
+    operation::{Doing, Kind},
     ours::Ours,
-    part::{Process, say, wait},
-    turn::Work,
 };
-use crate::figure::{Figure, Report, Target, Wanted};
+use crate::{
+    figure::{Figure, Report, Target, Wanted},
+    names::Names,
+    part::{Process, say, wait},
+    turn::{Operation, Work},
+};
 
 const PROCESSES: usize = 4;
 const TASKS: usize = 64;
@@ -61,7 +63,8 @@ impl Crew {
         let runtime = backends::runtime();
         // The tables are there before the processes begin.
         runtime.block_on(runtime.block_on(Ours::open(&path)).ok()?.close());
-        let mut crew: Vec<_> = (0..PROCESSES).map(|_| Process::start(part, &path)).collect::<Result<_, _>>().ok()?;
+        let mut crew: Vec<_> =
+            (0..PROCESSES).map(|_| Process::start(part, path.as_os_str())).collect::<Result<_, _>>().ok()?;
         for process in &mut crew {
             process.hear().filter(|said| said == READY)?;
         }
@@ -116,15 +119,15 @@ impl Crews {
 const READY: &str = "ready";
 
 /// One of the processes, on the backend.
-pub(super) fn ours(file: &Path) {
+pub(super) fn ours(file: &OsStr) {
     let runtime = backends::runtime();
-    let ours = runtime.block_on(Ours::open(file)).expect("it opens");
+    let ours = runtime.block_on(Ours::open(Path::new(file))).expect("it opens");
     write(&runtime, &Doing(Kind::Save, ours));
 }
 
 /// One of the processes, by hand.
-pub(super) fn by_hand(file: &Path) {
-    write(&backends::runtime(), &Batches::open(file).expect("it opens"));
+pub(super) fn by_hand(file: &OsStr) {
+    write(&backends::runtime(), &Batches::open(Path::new(file)).expect("it opens"));
 }
 
 fn write(runtime: &tokio::runtime::Runtime, save: &impl Operation) {

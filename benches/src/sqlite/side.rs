@@ -15,13 +15,15 @@ use tokio::runtime::Runtime;
 use super::{
     by_hand::ByHand,
     fill,
-    names::Names,
     operation::{Doing, Kind},
     ours::Ours,
-    turn::Work,
     with_sqlx::WithSqlx,
 };
-use crate::figure::{Figure, Report, Target, Wanted};
+use crate::{
+    figure::{Figure, Report, Target, Wanted},
+    names::Names,
+    turn::Work,
+};
 
 /// Keys, streams and names of locks.
 const NAMES: Names = Names::users(1000);

@@ -2,7 +2,7 @@
 //!
 //! Each subject has a process of its own, so that its memory is that of the backend alone.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{ffi::OsStr, path::Path, sync::Arc, time::Duration};
 
 use benches::{backends, pairs};
 use concurrency_core::{EventStore, Lease, ListQuery, Lock, Position, ReadQuery, StateStore};
@@ -10,15 +10,15 @@ use tokio::runtime::Runtime;
 
 use super::{
     fill,
-    names::Names,
-    operation::{Doing, Kind, Operation},
+    operation::{Doing, Kind},
     ours::Ours,
-    part::{Process, say},
-    turn::Work,
 };
 use crate::{
     figure::{Figure, Report, Target, Wanted},
+    names::Names,
+    part::{Process, say},
     resident::resident,
+    turn::{Operation, Work},
 };
 
 const LITTLE: usize = 1000;
@@ -84,7 +84,7 @@ pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
             continue;
         }
         let folder = backends::folder();
-        let mut process = Process::start(subject.part, folder.path()).expect("it starts");
+        let mut process = Process::start(subject.part, folder.path().as_os_str()).expect("it starts");
         for (name, target) in names {
             let said = process.hear();
             let parsed = said.as_ref().and_then(|said| said.split_once(' '));
@@ -148,8 +148,8 @@ impl Both {
 }
 
 /// The process of that subject.
-pub(super) fn keys(folder: &Path) {
-    let both = Both::open(folder);
+pub(super) fn keys(folder: &OsStr) {
+    let both = Both::open(Path::new(folder));
     let names @ [few, many] = [LITTLE, A_LOT].map(Names::users);
     fill::keys(&both.runtime, &both.little, few);
     fill::keys(&both.runtime, &both.a_lot, many);
@@ -162,8 +162,8 @@ pub(super) fn keys(folder: &Path) {
 }
 
 /// The process of that subject.
-pub(super) fn events(folder: &Path) {
-    let both = Both::open(folder);
+pub(super) fn events(folder: &OsStr) {
+    let both = Both::open(Path::new(folder));
     let names @ [few, many] = [LITTLE, A_LOT].map(|events| Names::users(events / IN_A_STREAM));
     fill::events(&both.runtime, &both.little, few, IN_A_STREAM);
     fill::events(&both.runtime, &both.a_lot, many, IN_A_STREAM);
@@ -176,8 +176,8 @@ pub(super) fn events(folder: &Path) {
 }
 
 /// The process of that subject.
-pub(super) fn leases(folder: &Path) {
-    let both = Both::open(folder);
+pub(super) fn leases(folder: &OsStr) {
+    let both = Both::open(Path::new(folder));
     let few = fill::leases(&both.runtime, &both.little, Names::users(LITTLE));
     let many = fill::leases(&both.runtime, &both.a_lot, Names::users(LEASES));
     let free = Names { prefix: "free:", count: LITTLE };

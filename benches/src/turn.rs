@@ -5,37 +5,43 @@ use std::time::Duration;
 use concurrency_core::clock::BootInstant;
 use tokio::runtime::Runtime;
 
-use super::{names::Names, operation::Operation};
+use crate::names::Names;
+
+/// Something that is done over and over.
+pub(crate) trait Operation: Clone + Send + Sync + 'static {
+    /// Does it once, with what is called so.
+    fn once(&self, name: &str) -> impl Future<Output = ()> + Send;
+}
 
 /// What there is to do.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Work {
+pub(crate) struct Work {
     /// What operations name: each task its own part, so that no two want the same.
-    pub(super) names: Names,
-    pub(super) tasks: usize,
+    pub(crate) names: Names,
+    pub(crate) tasks: usize,
     /// How long. What has begun by then is finished, and counts.
-    pub(super) lasts: Duration,
+    pub(crate) lasts: Duration,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) done: usize,
-    pub(super) took: Duration,
+pub(crate) struct Turn {
+    pub(crate) done: usize,
+    pub(crate) took: Duration,
     /// The longest that one operation took.
-    pub(super) longest: Duration,
+    pub(crate) longest: Duration,
 }
 
 impl Turn {
     /// From the first beginning to the last end, by operations.
-    pub(super) fn nanos(&self) -> f64 {
+    pub(crate) fn nanos(&self) -> f64 {
         self.took.as_nanos() as f64 / self.done as f64
     }
 }
 
 impl Work {
     /// Has it done. Another round names others.
-    pub(super) fn turn(self, runtime: &Runtime, operation: &impl Operation, round: usize) -> Turn {
+    pub(crate) fn turn(self, runtime: &Runtime, operation: &impl Operation, round: usize) -> Turn {
         assert!(self.names.count >= self.tasks, "a name for each task");
         let began = BootInstant::now();
         let until = began.after(self.lasts);

@@ -2,28 +2,28 @@
 
 /// So many names.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// What they begin with.
-    pub(super) prefix: &'static str,
-    pub(super) count: usize,
+    pub(crate) prefix: &'static str,
+    pub(crate) count: usize,
 }
 
 impl Names {
     /// Of what there usually is.
-    pub(super) const fn users(count: usize) -> Self {
+    pub(crate) const fn users(count: usize) -> Self {
         Self { prefix: "user:", count }
     }
 
     /// The bare numbers.
-    pub(super) const fn numbers(count: usize) -> Self {
+    pub(crate) const fn numbers(count: usize) -> Self {
         Self { prefix: "", count }
     }
 
-    pub(super) fn at(self, index: usize) -> String {
+    pub(crate) fn at(self, index: usize) -> String {
         format!("{}{index:07}", self.prefix)
     }
 
-    pub(super) fn all(self) -> impl Iterator<Item = String> {
+    pub(crate) fn all(self) -> impl Iterator<Item = String> {
         (0..self.count).map(move |index| self.at(index))
     }
 }
