@@ -50,7 +50,8 @@ pub(crate) const ALL: &[Target] = &[
 /// The file of SQLite, and of its mutants, in the folder of a server.
 const FILE: &str = "suite.db";
 
-/// A disk that others keep busy may take seconds to synchronise, which is nothing that the suite is about.
+/// A disk that others keep busy may take seconds to synchronise, and a busy server for the largest batch, which is nothing that the
+/// suite is about.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn memory() -> Connect {
@@ -70,7 +71,10 @@ fn redis(url: &str) -> Connect {
     let config = RedisConfig::from_url(url);
     Arc::new(move || {
         let config = config.clone();
-        Box::pin(async move { Ok(Arc::new(Redis::connect(config?).await?) as Arc<dyn Backend>) })
+        Box::pin(async move {
+            let config = config?.operation_timeout(OPERATION_TIMEOUT);
+            Ok(Arc::new(Redis::connect(config).await?) as Arc<dyn Backend>)
+        })
     })
 }
 

@@ -105,6 +105,16 @@ fn a_run_has_one_server_that_may_be_somebody_elses() {
 }
 
 #[test]
+fn what_is_dropped_on_a_server_leaves_nothing_there() {
+    let Some(theirs) = servers::for_test(Kind::Redis, Some(Via::Local), &Setup::new()) else { return };
+    let drops = ["torture", "--backend", "redis", "--via", "url", "--drops", "--rounds", "2"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suite"));
+    let output = command.args(drops).env(Kind::Redis.url_variable(), theirs.url()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(", connections 0\n") && last_line(&output) == "leaks 0", "{output:?}");
+}
+
+#[test]
 fn the_list_names_cases_and_mutants() {
     let output = suite(&["conformance", "--list"]);
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");

@@ -1,7 +1,7 @@
 //! Caches on the server.
 //!
-//! - *Freshness.* There is one copy of everything, on the server: what another process has written, removed or cleared before a read
-//!   began is seen by it.
+//! - *Freshness.* There is one copy of everything, on the server: what another process has written, removed or cleared before
+//!   a read began is seen by it.
 //! - *Clear*, in one of two ways for a namespace. By a scan, all names are looked through and the entries removed; reads are plain.
 //!   By a generation, a random token under one name of which every entry has a copy: a clear is one write, a read compares,
 //!   in the same request; and what was cleared is removed in the background.

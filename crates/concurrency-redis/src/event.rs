@@ -10,7 +10,7 @@
 //!   data are lost, or an older dump comes back: whoever goes on reading skips nothing that comes then.
 //! - *Loss.* The log has a tag, a member of its own at position 0, of which the counters and every stream have a copy. Where
 //!   one of them is missing (an eviction takes one name at a time), there is no log, and its streams were never appended to.
-//!   The next append begins another one under a new tag.
+//!   The next append begins another one under a new tag, its first position, so that positions of an older log are known as such.
 //! - *Rewinding* is always declared. Redis replicates after it has answered, so that a failover takes acknowledged events back,
 //!   and no setting tells whether there will be one; nor whether somebody restores a dump, or empties the database. A subscription
 //!   then verifies its checkpoint with every read, which costs it one event more, and no request.
@@ -59,6 +59,8 @@ use crate::{
 
 /// The most events of one append.
 const MAX_BATCH_EVENTS: usize = 1000;
+/// The most bytes of one append: the server's own limit of a request is 1 GiB (`client-query-buffer-limit`).
+const MAX_BATCH_BYTES: usize = 512 << 20;
 /// How long an append id is known at least, also where the first event of its append was truncated.
 const ID_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
@@ -113,7 +115,7 @@ impl RedisEvents {
             notifies: true,
             max_event: config.max_value,
             max_batch_events: MAX_BATCH_EVENTS,
-            max_batch_bytes: config.max_value.saturating_mul(4),
+            max_batch_bytes: config.max_value.saturating_mul(4).min(MAX_BATCH_BYTES),
         }
     }
 

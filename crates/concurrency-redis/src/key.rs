@@ -100,6 +100,11 @@ impl LockKeys {
         buffer.extend([&*self.records, name, "}"]);
     }
 
+    /// What the records of all locks match, and what their queues do; for those who look for leaks.
+    pub(crate) fn patterns(&self) -> [String; 2] {
+        [&self.records, &self.queues].map(|begins| [&**begins, "*"].concat())
+    }
+
     /// The order of those who wait for it.
     pub(crate) fn queue(&self, name: &str) -> String {
         [&*self.queues, name, "}"].concat()

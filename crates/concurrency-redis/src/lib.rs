@@ -23,6 +23,7 @@ mod error;
 mod event;
 mod key;
 mod lock;
+mod scan;
 mod script;
 mod state;
 mod stored;

@@ -78,11 +78,15 @@ impl RedisLock {
         }
     }
 
-    /// How many wait in this client: for those who look for leaks.
+    /// How many names of this namespace are held, how many places there are in its queues, of all clients, and how many wait
+    /// in this one: for those who look for leaks.
+    ///
+    /// # Errors
+    /// Those of reading.
     #[doc(hidden)]
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.desk.with_lines(|lines| lines.waiters().len())
+    pub async fn held_and_waiting(&self) -> Result<(usize, usize, usize)> {
+        let (held, places) = self.desk.held_and_queued(&self.room).await?;
+        Ok((held, places, self.desk.with_lines(|lines| lines.waiters().len())))
     }
 
     fn calls(&self) -> Calls<'_> {

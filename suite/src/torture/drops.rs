@@ -42,9 +42,12 @@ const SETTLES: Duration = Duration::from_secs(5);
 /// Runs them and prints the table.
 pub(super) fn run(options: &Options) -> ExitCode {
     let times = options.rounds.unwrap_or(50);
-    let Some(server) = Server::start(options.target.name) else {
-        eprintln!("error: nothing can be counted in {}", options.target.name);
-        return ExitCode::from(NOTHING);
+    let server = match Server::start(options.target.name, options.via) {
+        Ok(server) => server,
+        Err(why) => {
+            eprintln!("error: {}: {why}", options.target.name);
+            return ExitCode::from(NOTHING);
+        }
     };
     let runtime = super::runtime();
     let declared = runtime.block_on(server.client()).expect("a client opens");
@@ -86,8 +89,9 @@ async fn all(
     times: usize,
     settles: Duration,
 ) -> ([usize; MOST_POLLS + 1], Vec<&'static str>, Leaks) {
-    let tasks = Handle::current().metrics().num_alive_tasks();
     let world = Arc::new(World::new(server).await.expect("the components open"));
+    // Those of the client's connections live as long as it.
+    let tasks = Handle::current().metrics().num_alive_tasks();
     let stop = Arc::new(AtomicBool::new(false));
     let mut crowd = world.contend(&stop).await;
     let (mut sums, mut idle) = ([0; MOST_POLLS + 1], Vec::new());
@@ -169,7 +173,7 @@ mod tests {
     fn leaks_of(prepare: fn(Arc<World>, usize) -> Boxed<'static, Boxed<'static, ()>>) -> (usize, usize) {
         let method = Method { name: "a method", prepare, endless: false };
         let settles = Duration::from_millis(300);
-        let server = Server::start("memory").expect("there is one");
+        let server = Server::start("memory", None).expect("there is one");
         let (dropped, idle, leaks) = crate::torture::runtime().block_on(all(server, &[method], 4, settles));
         assert_eq!(dropped[0], 4);
         (leaks.sum(), idle.len())

@@ -6,11 +6,8 @@ use redis::{Value, cmd};
 use super::{RedisCache, entry};
 use crate::{
     connection::{Deadline, Repeat},
-    error, script,
+    scan, script,
 };
-
-/// So many names the server looks through for one answer.
-const STRIDE: usize = 1000;
 
 impl RedisCache {
     pub(super) async fn clear_all(&self, deadline: Deadline) -> Result<()> {
@@ -31,10 +28,10 @@ impl RedisCache {
     /// Removes all entries; or, where there are generations, those of older ones. Every name that stands from the first answer to
     /// the last is looked at.
     async fn sweep(&self, deadline: Deadline) -> Result<()> {
-        let mut cursor = b"0".to_vec();
+        let mut cursor = scan::START.to_vec();
         loop {
             cursor = self.sweep_some(&cursor, deadline).await?;
-            if cursor == b"0" {
+            if cursor == scan::START {
                 return Ok(());
             }
         }
@@ -42,14 +39,25 @@ impl RedisCache {
 
     /// As [`sweep`](Self::sweep), however long it takes.
     async fn sweep_slowly(&self) -> Result<()> {
-        let mut cursor = b"0".to_vec();
+        let mut cursor = scan::START.to_vec();
         loop {
             cursor = self.sweep_some(&cursor, self.deadline()).await?;
-            if cursor == b"0" {
+            if cursor == scan::START {
                 return Ok(());
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Answers where to go on.
+    async fn sweep_some(&self, cursor: &[u8], deadline: Deadline) -> Result<Vec<u8>> {
+        let (next, names) = scan::some(&self.client, &self.space.keys.pattern(), cursor, deadline).await?;
+        // The server may answer with more than it was asked for.
+        for names in names.chunks(scan::STRIDE) {
+            let call = self.calls().sweep(names);
+            self.client.call(&script::SWEEP, &call, Repeat::UntilAnswered, deadline).await?;
+        }
+        Ok(next)
     }
 
     /// How many reservations of this namespace stand, of all clients: for those who look for leaks.
@@ -58,44 +66,12 @@ impl RedisCache {
     /// Those of reading.
     #[doc(hidden)]
     pub async fn reserved(&self) -> Result<usize> {
-        let (mut cursor, mut reserved) = (b"0".to_vec(), 0);
-        loop {
-            let names;
-            (cursor, names) = self.scan(&cursor, self.deadline()).await?;
-            for name in names {
-                let mut kind = cmd("GETRANGE");
-                let kind = self.client.read(kind.arg(name).arg(2).arg(2), self.deadline()).await?;
-                reserved += usize::from(kind == Value::BulkString(b"r".to_vec()));
-            }
-            if cursor == b"0" {
-                return Ok(reserved);
-            }
+        let mut reserved = 0;
+        for name in scan::all(&self.client, &self.space.keys.pattern(), self.deadline()).await? {
+            let mut kind = cmd("GETRANGE");
+            let kind = self.client.read(kind.arg(name).arg(2).arg(2), self.deadline()).await?;
+            reserved += usize::from(kind == Value::BulkString(b"r".to_vec()));
         }
-    }
-
-    /// Answers where to go on.
-    async fn sweep_some(&self, cursor: &[u8], deadline: Deadline) -> Result<Vec<u8>> {
-        let (next, names) = self.scan(cursor, deadline).await?;
-        // The server may answer with more than it was asked for.
-        for names in names.chunks(STRIDE) {
-            let call = self.calls().sweep(names);
-            self.client.call(&script::SWEEP, &call, Repeat::UntilAnswered, deadline).await?;
-        }
-        Ok(next)
-    }
-
-    /// Where to go on, and some names of entries.
-    async fn scan(&self, cursor: &[u8], deadline: Deadline) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
-        let mut scan = cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(self.space.keys.pattern()).arg("COUNT").arg(STRIDE);
-        let Value::Array(found) = self.client.read(&scan, deadline).await? else { return Err(error::not_understood()) };
-        let Ok([Value::BulkString(next), Value::Array(names)]) = <[Value; 2]>::try_from(found) else {
-            return Err(error::not_understood());
-        };
-        let name = |name| match name {
-            Value::BulkString(name) => Ok(name),
-            _ => Err(error::not_understood()),
-        };
-        Ok((next, names.into_iter().map(name).collect::<Result<_>>()?))
+        Ok(reserved)
     }
 }

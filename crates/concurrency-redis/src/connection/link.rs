@@ -250,7 +250,8 @@ impl Connected {
         !self.is_suspect.load(Ordering::Acquire) && !self.driver.0.is_finished()
     }
 
-    /// Asks for another one to be opened in its place; nobody gets this one from now on. Whoever waits for an answer on this one goes on waiting.
+    /// Asks for another one to be opened in its place: nobody gets this one from now on. Whoever waits for an answer on it goes
+    /// on waiting.
     pub(super) fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Release);
         self.suspected.notify_one();

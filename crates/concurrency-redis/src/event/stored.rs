@@ -6,9 +6,10 @@
 //! An event, a member of the log: position (8 bytes), version (8), time (8), id (16), how long its type (2), its stream's name (2)
 //! and its metadata (4) are, then these three and the data.
 //!
-//! The counters, a string: tag of the log (8), last position (8), highest truncated position (8), bytes of the largest event (8).
+//! The tag of a log is its first position. The counters, a string: tag (8), last position (8), highest truncated position (8), bytes
+//! of the largest event (8).
 //!
-//! A stream, a string: tag of the log (8), the version before its first record (8), the first version whose record is needed (8),
+//! A stream, a string: tag (8), the version before its first record (8), the first version whose record is needed (8),
 //! the first that is left (8), fencing mark (8), when that is forgotten (8); then a record for each version: position (8), append
 //! id (16).
 //!

@@ -236,6 +236,38 @@ async fn pages_of_large_events_are_short_and_lead_on() {
     }
 }
 
+// G-40
+#[tokio::test]
+async fn a_full_server_appends_nothing_and_truncates() {
+    let setup = Setup::new().option("maxmemory", ["8mb"]).option("maxmemory-policy", ["noeviction"]);
+    let Some(server) = servers::for_test(Kind::Redis, None, &setup) else { return };
+    let redis = connect(&server).await;
+    let (store, other) = (redis.event_store("test").unwrap(), redis.event_store("other").unwrap());
+    let large = NewEvent::new("large", vec![7; 100_000]);
+    let fill = async |store: &RedisEvents, stream: &str| {
+        store.append(stream, vec![large.clone(); 3], AppendOptions::new()).await
+    };
+    let mut last = 0;
+    for _ in 0..100 {
+        match fill(&store, "s").await {
+            Ok(appended) => last = appended.last,
+            Err(_) => break,
+        }
+    }
+    for (store, stream) in [(&store, "s"), (&store, "new"), (&other, "s")] {
+        let full = fill(store, stream).await.unwrap_err();
+        assert!(matches!(full, Error::Exhausted { what: "memory", .. }), "{full:?}");
+        assert_eq!(full.outcome(), concurrency_core::Outcome::NotApplied);
+    }
+    let versions: Vec<u64> = log(&store).await.iter().map(|event| event.version).collect();
+    assert_eq!(versions, (1..=last).collect::<Vec<_>>(), "nothing of what was refused");
+    assert_eq!(store.read("s", ReadQuery::newest().limit(1)).await.unwrap().last, last);
+    assert_eq!(number(&store, &["DBSIZE"]).await, 4, "the log, its counters, a stream and its ids");
+    store.truncate_before("s", last).await.unwrap();
+    assert_eq!(fill(&store, "s").await.unwrap().first, last + 1);
+    assert_eq!(fill(&other, "s").await.unwrap().first, 1);
+}
+
 /// E-5, E-25: whatever lies between them in the log.
 #[tokio::test]
 async fn streams_that_were_appended_to_in_turn_are_read_both_ways() {

@@ -169,3 +169,20 @@ pub(super) fn place(origin: [u8; 8], number: u64) -> Place {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use concurrency_core::desk::HAND_OVER;
+
+    use super::*;
+
+    #[test]
+    fn the_scripts_know_how_long_things_last() {
+        let queue = include_str!("../script/queue.lua");
+        let patient = Claim::new("k", Duration::from_secs(60)).unwrap();
+        let place = refresh_every(&patient) * 2 + Duration::from_secs(1);
+        let (hand_over, place) = (HAND_OVER.as_micros(), place.as_micros());
+        assert!(queue.contains(&format!("local HAND_OVER, PLACE, QUEUED = {hand_over}, {place}, 60000\n")));
+        assert_eq!(millis(refresh_every(&Claim::new("k", Duration::from_millis(100)).unwrap()) * 2), 67);
+    }
+}

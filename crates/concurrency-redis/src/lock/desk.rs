@@ -4,6 +4,7 @@
 //! earlier one may arrive after a later one; what that leaves behind either carries the place of a waiter that has left, and
 //! lapses with it, or lapses within one TTL.
 
+mod counting;
 mod giving_back;
 
 use std::{

@@ -35,7 +35,8 @@ local function log_of(counters, events)
   if refused then return nil, refused end
   local last, truncated, largest = struct.unpack('>I8I8I8', bytes, 11)
   if not there then return { last = last, truncated = 0, largest = 0 } end
-  return { tag = bytes:sub(1, 10), last = last, truncated = truncated, largest = largest }
+  local tag = bytes:sub(1, 10)
+  return { tag = tag, begins = (struct.unpack('>I8', tag, 3)), last = last, truncated = truncated, largest = largest }
 end
 
 -- A stream of this log, nil where it was never appended to. Or nil and a refusal.

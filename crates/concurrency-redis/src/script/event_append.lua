@@ -37,8 +37,8 @@ end
 
 -- Whom this wakes looks when all is done. From here on nothing fails but the first write: a script is not rolled back.
 redis.call('PUBLISH', ARGV[7], '')
-local tag = log.tag or FORMAT .. struct.pack('>I8', now())
 local position, count = math.max(log.last + 1, now()), #ARGV - 8
+local tag = log.tag or FORMAT .. struct.pack('>I8', position)
 local records, mark = {}, struct.pack('>I8I8', 0, 0)
 for i = 1, count do records[i] = struct.pack('>I8', position + i - 1) .. id end
 if token ~= '' then mark = struct.pack('>I8I8', tonumber(token), milliseconds + tonumber(ARGV[5])) end

@@ -8,6 +8,9 @@ local log, refused = log_of(KEYS[1], KEYS[2])
 if refused then return refused end
 local answer, size, count = { DONE, log.last, log.truncated, 1 }, 0, 0
 if not log.tag then return answer end
+-- Of a position of an older log nothing was truncated here: it was lost.
+local after = tonumber(ARGV[1])
+if after > 0 and after < log.begins - 1 then answer[3] = 0 end
 
 -- At position 0 stands the tag.
 local from = '(' .. ARGV[1]

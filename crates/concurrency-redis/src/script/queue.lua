@@ -1,10 +1,11 @@
 -- Who waits for a name.
 
--- The longest that a hand-over lasts, and that a place counts; and how long both keys outlive the last change, in milliseconds.
-local HAND_OVER, PLACE, QUEUED = 2000000, 2000000, 60000
+-- The longest that a hand-over lasts; that a place counts, with a second for a clock that is set back; and how long both keys
+-- outlive the last change, in milliseconds.
+local HAND_OVER, PLACE, QUEUED = 2000000, 3000000, 60000
 local refusal
 
--- Until when a place counts; nothing where it does not any more. A clock that is set back makes none count for longer.
+-- Until when a place counts; nothing where it does not any more. A clock that is set back by more makes none count for longer.
 local function counts(place)
   if not place then return end
   local mark, format = place:byte(1, 2)

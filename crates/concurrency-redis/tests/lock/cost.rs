@@ -111,3 +111,29 @@ async fn a_thousand_leases_are_renewed_in_ten_scripts() {
         }
     }
 }
+
+/// Many clients wait; whoever is granted the name is the only one that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_wakes_one_client() {
+    const CLIENTS: usize = 10;
+    let Some(stage) = Stage::new(&Setup::new()) else { return };
+    let first = stage.lock().await;
+    let mut held = take(&first, "k", LONG).await;
+    let mut waiters = Vec::new();
+    for place in 1..=CLIENTS {
+        let lock = stage.lock().await;
+        waiters.push((wait(&lock, "k", LONG), lock));
+        let queued = || stage.raw().zcard::<_, usize>("concurrency:lq:{n:k}").expect("answered");
+        poll("it does not stand in line", || queued() == place).await;
+    }
+    // What is told before it is asked for is told to nobody, and counted all the same.
+    stage.ask::<()>("CONFIG RESETSTAT");
+    let mut holder = first;
+    for (told, (waiter, lock)) in waiters.into_iter().enumerate() {
+        assert_eq!(stage.calls("publish"), told as u64);
+        release(&holder, &held).await;
+        held = granted(waiter, SLACK).await;
+        assert_eq!(stage.calls("publish"), told as u64 + 1);
+        holder = lock;
+    }
+}

@@ -179,6 +179,19 @@ async fn a_subscription_says_that_the_log_was_lost() {
         assert!(matches!(next(&mut subscription).await, Err(Error::LogRewound)), "{way}: and it does not go on");
         let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, checkpoint);
         assert!(matches!(next(&mut resumed).await, Err(Error::LogRewound)), "{way}: resumed");
+        // Whatever is truncated of the new log: an old position is not below that mark, it is lost.
+        let first = log(&store).await[0].checkpoint();
+        grow(&store, "s", 2).await;
+        store.truncate_before("s", 3).await.unwrap();
+        let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, checkpoint);
+        assert!(matches!(next(&mut resumed).await, Err(Error::LogRewound)), "{way}: resumed after a truncation");
+        // Those of the new log are, and so is the start.
+        for after in [Some(first), None] {
+            let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, after);
+            let told = next(&mut resumed).await;
+            assert!(matches!(told, Ok(Delivery::Truncated { .. })), "{way}, {after:?}: {told:?}");
+        }
+        let new = grow(&store, "s", 1).await;
         assert_eq!(caught_up(&store).await.1.map(|at| at.position), Some(new.position), "{way}: from the start");
     }
 }
@@ -208,4 +221,34 @@ async fn a_subscription_says_that_an_older_dump_came_back() {
     }
     let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, early);
     assert!(matches!(next(&mut resumed).await, Ok(Delivery::Event(event)) if event.version == 4));
+    // The log is the same one: what was lost below its truncation mark is told as truncated, like all that lies there.
+    store.truncate_before("s", 6).await.unwrap();
+    for checkpoint in [early, late, None] {
+        let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, checkpoint);
+        let told = next(&mut resumed).await;
+        assert!(matches!(told, Ok(Delivery::Truncated { .. })), "{checkpoint:?}: {told:?}");
+    }
+}
+
+/// Of a log that is lost in part the next one is another.
+#[tokio::test]
+async fn a_position_of_a_log_that_was_lost_in_part_is_lost() {
+    let Some(server) = servers::for_test(Kind::Redis, None, &Setup::new()) else { return };
+    let store = connect(&server).await.event_store("test").unwrap();
+    let keys = store.space.keys.clone();
+    for name in [keys.log(), keys.counters()] {
+        grow(&store, "s", 3).await;
+        let old = log(&store).await;
+        raw(&store, &["DEL", name]).await;
+        grow(&store, "s", 3).await;
+        let new = log(&store).await;
+        store.truncate_before("s", 3).await.unwrap();
+        for (events, is_lost) in [(&old, true), (&new, false)] {
+            for event in events {
+                let mut resumed = Subscription::new(Arc::clone(&store) as Arc<dyn EventStore>, event.checkpoint());
+                let told = next(&mut resumed).await;
+                assert_eq!(matches!(told, Err(Error::LogRewound)), is_lost, "without {name}, {event:?}: {told:?}");
+            }
+        }
+    }
 }
