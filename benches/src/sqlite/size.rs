@@ -154,7 +154,7 @@ pub(super) fn keys(folder: &OsStr) {
     fill::keys(&both.runtime, &both.little, few);
     fill::keys(&both.runtime, &both.a_lot, many);
     both.compare_kind(Kind::Load, names);
-    both.compare_loads_of_mapped(folder, names);
+    both.compare_loads_of_mapped(Path::new(folder), names);
     both.compare_kind(Kind::Save, names);
     let list = |ours: &Ours, Names { count, .. }: Names| (List(Arc::clone(&ours.state)), Names::users(count - PAGE));
     both.compare([list(&both.little, few), list(&both.a_lot, many)]);
