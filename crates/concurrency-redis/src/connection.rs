@@ -185,28 +185,14 @@ impl Client {
     pub(crate) async fn call_anew(
         &self,
         script: &'static Script,
-        call: impl FnMut() -> Cmd,
-        deadline: Deadline,
-    ) -> Result<Answer> {
-        self.request_anew(Some(script), call, deadline).await
-    }
-
-    /// As [`call_anew`](Self::call_anew), for a command.
-    pub(crate) async fn send_anew(&self, command: impl FnMut() -> Cmd, deadline: Deadline) -> Result<Answer> {
-        self.request_anew(None, command, deadline).await
-    }
-
-    async fn request_anew(
-        &self,
-        script: Option<&'static Script>,
-        mut command: impl FnMut() -> Cmd,
+        mut call: impl FnMut() -> Cmd,
         deadline: Deadline,
     ) -> Result<Answer> {
         self.check_open()?;
         let (mut repeated, mut backoff) = (false, Backoff::new());
         loop {
-            let command = command();
-            let sent = Request::One(&command, script).send(&self.inner.commands, Repeat::Anew, deadline).await;
+            let call = call();
+            let sent = Request::One(&call, Some(script)).send(&self.inner.commands, Repeat::Anew, deadline).await;
             let lost = match sent {
                 Ok(Answers { mut values, .. }) => {
                     let value = accepted(values.pop().ok_or_else(error::not_understood)?, repeated)?;

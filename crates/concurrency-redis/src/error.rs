@@ -143,8 +143,14 @@ fn of_code(code: &str, text: &str, outcome: Outcome) -> Error {
         "UNKNOWN" => too_old("one that lacks a command"),
         "DB" => Error::invalid("db", "the server has no database of this number"),
         "MOVED" | "ASK" | "CROSSSLOT" => cluster(),
-        _ => Error::backend(outcome, code),
+        // A code of its own; what is none may be anything, and quote anything.
+        code if is_code(code) => Error::backend(outcome, code),
+        _ => Error::backend(outcome, "an error without a code"),
     }
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// It may drop live leases when its memory is full.
@@ -227,6 +233,11 @@ mod tests {
     fn no_text_of_a_server_shows() {
         let error = server("ERR something about a secret value");
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        let error = server("secret");
+        assert!(
+            matches!(error, Error::Backend { .. }) && !format!("{error} {error:?}").contains("secret"),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -131,6 +131,10 @@ script! {
     REMAINING = "entry.lua" "remaining.lua"
 }
 script! {
+    /// Begins another generation of a cache.
+    CLEAR = "entry.lua" "clear.lua"
+}
+script! {
     /// Removes what was cleared.
     SWEEP = "entry.lua" "sweep.lua"
 }

@@ -190,6 +190,47 @@ async fn who_waits_goes_on_after_a_restart_without_the_data() {
     }
 }
 
+// G-42, G-84: nothing is set, and nothing cleared, where it is not known what is of this generation.
+#[tokio::test]
+async fn a_generation_that_is_not_ours_is_refused_and_stays() {
+    let Some(server) = server(&Setup::new()) else { return };
+    let mut admin = admin(&server);
+    let cache = cache(&server, CacheClear::Generation).await;
+    let name = "concurrency:cn:{ns}";
+    for (put, bytes, is_newer) in
+        [("SET", &b"text"[..], false), ("RPUSH", b"text", false), ("SET", b"\xC1\x02 newer", true)]
+    {
+        cmd("FLUSHALL").exec(&mut admin).unwrap();
+        cache.set("k", "v".into(), Expiry::Never).await.unwrap();
+        cmd("DEL").arg(name).exec(&mut admin).unwrap();
+        cmd(put).arg(name).arg(bytes).exec(&mut admin).unwrap();
+        let before: Vec<u8> = cmd("DUMP").arg(name).query(&mut admin).unwrap();
+        let ticket = Ticket { key: "k".into(), token: [7; 16] };
+        for (call, answer) in [
+            cache.clear().await,
+            cache.set("k", "v".into(), Expiry::Never).await,
+            cache.remove("k").await.map(drop),
+            cache.get_or_reserve("k", HOUR).await.map(drop),
+            cache.fill(ticket, "v".into(), Expiry::Never).await.map(drop),
+            cache.filled("k").await,
+            cache.get_with_expiry("k").await.map(drop),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let is_right = match &answer {
+                Err(Error::Incompatible { what: "stored format", .. }) => is_newer,
+                Err(Error::Decode { .. }) => !is_newer,
+                _ => false,
+            };
+            assert!(is_right, "{put} {bytes:?}, call {call}: {answer:?}");
+        }
+        let after: Vec<u8> = cmd("DUMP").arg(name).query(&mut admin).unwrap();
+        assert_eq!(before, after, "{put} {bytes:?}");
+        assert_eq!(count(&mut admin, "concurrency:cg:{ns}:k"), 1, "nothing was removed");
+    }
+}
+
 // G-42, G-84
 #[tokio::test]
 async fn what_is_not_ours_is_refused_and_stays() {

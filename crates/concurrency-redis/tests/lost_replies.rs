@@ -290,6 +290,8 @@ async fn a_repeated_clear_takes_another_generation() {
     let direct = Redis::connect(server.clone().namespace("ns", config.clone())).await.unwrap();
     let cut_off = Redis::connect(server.port(setting.proxy.port()).namespace("ns", config)).await.unwrap();
     let (direct, cut_off) = (direct.cache("ns").unwrap(), cut_off.cache("ns").unwrap());
+    // The server knows the script.
+    direct.clear().await.unwrap();
     direct.set("k", "v".into(), Expiry::Never).await.unwrap();
     // Between the two copies somebody writes under the generation of the first one.
     let between = Arc::clone(&direct);

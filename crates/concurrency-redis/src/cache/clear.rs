@@ -3,7 +3,7 @@
 use concurrency_core::{Result, random};
 use redis::{Value, cmd};
 
-use super::{RedisCache, entry};
+use super::RedisCache;
 use crate::{
     connection::{Deadline, Repeat},
     scan, script,
@@ -12,13 +12,14 @@ use crate::{
 impl RedisCache {
     pub(super) async fn clear_all(&self, deadline: Deadline) -> Result<()> {
         let Some(generation) = self.space.keys.generation() else { return self.sweep(deadline).await };
-        let set = || {
-            let mut set = cmd("SET");
-            // A fresh one for each copy: what a late one clears must not come back with it.
-            set.arg(generation).arg(entry::generation(random::bytes()));
-            set
+        let clear = || {
+            let mut call = script::CLEAR.call(1);
+            // Fresh ones for each copy: what a late one clears must not come back with it.
+            call.arg(generation).arg(&random::bytes()[..]);
+            call
         };
-        self.client.send_anew(set, deadline).await?;
+        let said = self.client.call_anew(&script::CLEAR, clear, deadline).await?;
+        super::did(said.value)?;
         let cache = self.clone();
         // What fails here is left for the next one, or lapses.
         tokio::spawn(async move { drop(cache.sweep_slowly().await) });

@@ -49,11 +49,6 @@ pub(super) const fn head(has_generations: bool) -> usize {
     if has_generations { KIND + GENERATION } else { KIND }
 }
 
-/// A generation, as it is stored.
-pub(super) fn generation(random: [u8; 16]) -> Vec<u8> {
-    [&[MARK, FORMAT], &random[..]].concat()
-}
-
 fn check(bytes: &[u8]) -> Result<()> {
     match bytes {
         [MARK, FORMAT, ..] => Ok(()),
@@ -67,6 +62,11 @@ mod tests {
     use concurrency_core::Error;
 
     use super::*;
+
+    /// A generation, as it is stored.
+    fn generation(random: [u8; 16]) -> Vec<u8> {
+        [&[MARK, FORMAT], &random[..]].concat()
+    }
 
     #[test]
     fn values_are_told_from_reservations() {

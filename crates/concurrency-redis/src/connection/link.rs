@@ -30,8 +30,8 @@ use super::{
 };
 use crate::error;
 
-/// The pause after the first attempt in vain; each further one is twice as long.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(4);
+/// The pause after the first attempt in vain, and the shortest between two attempts; each further one is twice as long.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a connection on which nothing is asked is tried.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -206,6 +206,8 @@ async fn reopen(shared: &Shared, opener: &Opener, generation: u64) -> Opened {
             Ok(opened) => return opened,
             Err(error) => drop(shared.status.send_replace(Status::Down(error))),
         }
+        // However many calls want a connection, the server is not tried more often than this.
+        tokio::time::sleep(SHORTEST_PAUSE / 2 + random::up_to(SHORTEST_PAUSE / 2)).await;
         tokio::select! {
             () = tokio::time::sleep(pause / 2 + random::up_to(pause / 2)) => pause = LONGEST_PAUSE.min(pause * 2),
             () = shared.wanted.notified() => pause = SHORTEST_PAUSE,

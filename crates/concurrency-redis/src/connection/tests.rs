@@ -157,3 +157,40 @@ async fn a_server_that_falls_silent_is_a_timeout_and_goes_on_later() {
     server.thaw().unwrap();
     client.read(&cmd("PING"), deadline()).await.unwrap();
 }
+
+// G-70: who refuses is not tried as often as it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_calls_does_not_make_a_crowd_of_connections() {
+    let Some(mut server) = servers::for_test(Kind::Redis, Some(servers::Via::Local), &Setup::new()) else { return };
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    let client = Client::open(&config, LIMIT).await.unwrap();
+    server.kill().unwrap();
+    // Hangs up on everybody.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", config.port.unwrap())).await.unwrap();
+    let tried = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = Arc::clone(&tried);
+    let counting = tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            drop(socket);
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let begun = BootInstant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let client = client.clone();
+        calls.spawn(async move {
+            for _ in 0..100 {
+                drop(client.read(&cmd("PING"), Deadline::after(Duration::from_millis(5))).await.unwrap_err());
+            }
+        });
+    }
+    calls.join_all().await;
+    let (took, tried) = (BootInstant::now().since(begun), tried.load(std::sync::atomic::Ordering::Relaxed));
+    counting.abort();
+    // Two connections; at each attempt it may be asked as well whether it speaks TLS.
+    // Each attempt may ask as well whether TLS is spoken. Nobody wants the connection of pushes, whose pauses grow.
+    let most = took.as_millis() / 5 * 2 + 40;
+    assert!(u128::from(tried) <= most, "tried {tried} times in {took:?}");
+    assert!(tried > 0, "nobody tried");
+}

@@ -1,10 +1,11 @@
 -- Removes entries: all of them; or, where the cache has generations, those that are not of the present one.
 -- KEYS: entries
 -- ARGV: 'a' for all, or the name of the generation stands last among KEYS; what the channel of a client begins with
-local entries, generation = #KEYS, ''
+local entries, generation, refused = #KEYS, '', nil
 if ARGV[1] ~= 'a' then
   entries = entries - 1
-  generation = generation_of(KEYS[#KEYS], '')
+  generation, refused = generation_of(KEYS[#KEYS], '')
+  if refused then return refused end
 end
 for i = 1, entries do
   -- What is of another type is not ours.
