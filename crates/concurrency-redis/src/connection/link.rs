@@ -37,6 +37,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How a connection is opened, and what it is for.
+/// A connection on which a request that may not be repeated is sent has answered within this time, or is asked first.
+const FRESH: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 pub(super) struct Opener {
     pub(super) target: Arc<Target>,
@@ -270,6 +273,11 @@ impl Connected {
     }
 
     pub(super) async fn subscribe(&self, channel: &str) -> RedisResult<()> {
+    /// Whether it has answered within the last second.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.has_answered_since(BootInstant::now().before(FRESH))
+    }
+
         self.noted(self.connection.clone().subscribe(channel).await)
     }
 
