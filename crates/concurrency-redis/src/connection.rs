@@ -4,6 +4,7 @@
 //! behind but an answer that nobody takes. It repeats nothing on its own; what is repeated is decided here.
 
 mod deadline;
+mod gathering;
 mod link;
 mod pushes;
 mod request;
@@ -51,9 +52,9 @@ struct Inner {
     /// What the server said of itself when this client was opened.
     server: Server,
     closed: watch::Sender<bool>,
-}
     /// The same, for hot paths.
     is_closed: AtomicBool,
+}
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,8 +250,8 @@ impl Client {
 
     /// Ends both connections, once what is under way on them has ended. Closing twice is fine.
     pub(crate) fn close(&self) {
-        self.inner.closed.send_replace(true);
         self.inner.is_closed.store(true, Ordering::Release);
+        self.inner.closed.send_replace(true);
         self.inner.pushes.close();
         self.inner.commands.close();
     }
