@@ -4,6 +4,7 @@
 //! behind but an answer that nobody takes. It repeats nothing on its own; what is repeated is decided here.
 
 mod deadline;
+mod gathering;
 mod link;
 mod pushes;
 mod request;
@@ -12,7 +13,14 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use concurrency_core::{Error, Outcome, Result, retry::Backoff};
 use redis::{Cmd, Pipeline, Value};
@@ -44,6 +52,8 @@ struct Inner {
     /// What the server said of itself when this client was opened.
     server: Server,
     closed: watch::Sender<bool>,
+    /// The same, for hot paths.
+    is_closed: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -75,13 +85,21 @@ impl Client {
         let commands = Link::start(opener.clone()).await?;
         let pushes = Pushes::start(opener, inbox).await?;
         let server = commands.server().expect("the connection of commands was asked").clone();
-        Ok(Self { inner: Arc::new(Inner { commands, pushes, server, closed: watch::Sender::new(false) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                commands,
+                pushes,
+                server,
+                closed: watch::Sender::new(false),
+                is_closed: AtomicBool::new(false),
+            }),
+        })
     }
 
     /// # Errors
     /// `Closed` after [`close`](Self::close).
     pub(crate) fn check_open(&self) -> Result<()> {
-        if *self.inner.closed.borrow() { Err(Error::Closed) } else { Ok(()) }
+        if self.inner.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// Returns when this client is closed.
@@ -218,6 +236,7 @@ impl Client {
 
     /// Ends both connections, once what is under way on them has ended. Closing twice is fine.
     pub(crate) fn close(&self) {
+        self.inner.is_closed.store(true, Ordering::Release);
         self.inner.closed.send_replace(true);
         self.inner.pushes.close();
         self.inner.commands.close();

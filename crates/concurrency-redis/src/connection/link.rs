@@ -24,6 +24,7 @@ use tokio::{
 
 use super::{
     deadline::Deadline,
+    gathering::Crowd,
     pushes::Routes,
     server::{self, Server},
     target::Target,
@@ -35,6 +36,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a connection on which nothing is asked is tried.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A connection on which a request that may not be repeated is sent has answered within this time, or is asked first.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How a connection is opened, and what it is for.
 #[derive(Clone)]
@@ -158,7 +162,8 @@ impl Shared {
         let Opener { target, inbox, routes, limit } = opener;
         let opening = async {
             let on_push = routes.as_ref().map(|routes| routes.on_push());
-            let opened = target.open(*limit, on_push, || self.accepted.store(true, Ordering::Release)).await;
+            let crowd = Crowd::default();
+            let opened = target.open(*limit, on_push, &crowd, || self.accepted.store(true, Ordering::Release)).await;
             let (mut connection, driver) = opened?;
             let driver = tokio::spawn(driver);
             // From here on dropping it ends the driver.
@@ -170,7 +175,7 @@ impl Shared {
                     None
                 }
             };
-            let connected = Connected::new(connection, generation, server, guard);
+            let connected = Connected::new(connection, crowd, generation, server, guard);
             Ok(Opened { connected: Arc::new(connected), driver })
         };
         let opened = tokio::time::timeout(*limit, opening).await;
@@ -227,6 +232,7 @@ impl Drop for EndOnDrop {
 /// A connection that was up when it was handed out. It ends when nobody needs it any more.
 pub(crate) struct Connected {
     connection: MultiplexedConnection,
+    crowd: Crowd,
     /// Counts the connections of a link, from 1.
     pub(super) generation: u64,
     /// What the server said; for the connection of commands.
@@ -241,11 +247,17 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    fn new(connection: MultiplexedConnection, generation: u64, server: Option<Server>, driver: EndOnDrop) -> Self {
+    fn new(
+        connection: MultiplexedConnection,
+        crowd: Crowd,
+        generation: u64,
+        server: Option<Server>,
+        driver: EndOnDrop,
+    ) -> Self {
         let answered = AtomicU64::new(nanos(BootInstant::now()));
         let (is_suspect, suspected) = (AtomicBool::new(false), Notify::new());
         let subscribing = tokio::sync::Mutex::new(());
-        Self { connection, generation, server, driver, is_suspect, suspected, subscribing, answered }
+        Self { connection, crowd, generation, server, driver, is_suspect, suspected, subscribing, answered }
     }
 
     fn is_up(&self) -> bool {
@@ -264,11 +276,18 @@ impl Connected {
         self.answered.load(Ordering::Acquire) >= nanos(then)
     }
 
+    /// Whether it has answered within the last second.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.has_answered_since(BootInstant::now().before(FRESH))
+    }
+
     pub(super) async fn one(&self, command: &Cmd) -> RedisResult<Value> {
+        let _under_way = self.crowd.join();
         self.noted(self.connection.clone().send_packed_command(command).await)
     }
 
     pub(super) async fn many(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let _under_way = self.crowd.join();
         self.noted(self.connection.clone().send_packed_commands(commands, 0, commands.len()).await)
     }
 

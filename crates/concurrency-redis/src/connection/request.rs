@@ -1,6 +1,6 @@
 //! A request: sent, repeated where that does no harm, and answered or not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use concurrency_core::{
     Error, Outcome, Result,
@@ -15,8 +15,6 @@ use super::{
 };
 use crate::{error, script::Script};
 
-/// A connection on which a request that may not be repeated is sent has answered within this time, or is asked first.
-const FRESH: Duration = Duration::from_secs(1);
 /// A request that its caller repeats waits so long for a connection: it has other things to look after.
 const CONNECTING: Duration = Duration::from_millis(100);
 /// A request that may be repeated waits this part of its time for an answer on a connection that answers nothing at all.
@@ -63,10 +61,72 @@ enum Ended {
 impl Request<'_> {
     /// Sends it until it is answered, or once.
     ///
+    /// Nearly always there is a connection, and the first copy is answered with nothing left to do. All the rest is a future of its
+    /// own, so that this one stays small: each call of the library contains it, and is moved to the heap with it.
+    ///
     /// # Errors
     /// `Timeout` and `Unavailable`: `NotApplied` where no copy left, otherwise unknown; and what keeps connecting from success.
     pub(super) async fn send(self, link: &Link, repeat: Repeat, deadline: Deadline) -> Result<Answers> {
+        let connected = link.current().filter(|connected| repeat != Repeat::Never || connected.is_fresh());
+        let first = match connected {
+            Some(connected) => match self.exchange(&connected, repeat, deadline).await {
+                Ended::Answered(values) if !values.iter().any(is_unfinished) => {
+                    return Ok(Answers { values, repeated: false });
+                }
+                ended => Some((connected, ended)),
+            },
+            None => None,
+        };
+        Box::pin(self.send_on(link, repeat, deadline, first)).await
+    }
+
+    /// Goes on where the first copy has ended like this, or could not be sent at once.
+    async fn send_on(
+        self,
+        link: &Link,
+        repeat: Repeat,
+        deadline: Deadline,
+        mut first: Option<(Arc<Connected>, Ended)>,
+    ) -> Result<Answers> {
         let (mut repeated, mut backoff) = (false, Backoff::new());
+        loop {
+            let (connected, ended) = match first.take() {
+                Some(first) => first,
+                None => {
+                    let connected = self.connected(link, repeat, deadline, repeated).await?;
+                    let ended = self.exchange(&connected, repeat, deadline).await;
+                    (connected, ended)
+                }
+            };
+            let failure = match self.finish(&connected, ended, repeat, deadline).await {
+                Ended::Answered(values) => {
+                    if values.iter().any(|value| matches!(value, Value::ServerError(e) if error::is_demoted(e))) {
+                        connected.suspect();
+                    }
+                    return Ok(Answers { values, repeated });
+                }
+                Ended::Lost => error::unavailable(error::UNKNOWN),
+                Ended::Silent => error::timeout(deadline.limit, error::UNKNOWN),
+            };
+            connected.suspect();
+            repeated = true;
+            if repeat != Repeat::UntilAnswered || deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// A connection to send it on.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    async fn connected(
+        self,
+        link: &Link,
+        repeat: Repeat,
+        deadline: Deadline,
+        repeated: bool,
+    ) -> Result<Arc<Connected>> {
         loop {
             let connecting = match repeat {
                 Repeat::ByCaller => Deadline { at: deadline.at.min(BootInstant::now().after(CONNECTING)), ..deadline },
@@ -85,28 +145,13 @@ impl Request<'_> {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let ended = self.send_once(&connected, repeat, deadline).await;
-            let failure = match ended {
-                Ended::Answered(values) => {
-                    if values.iter().any(|value| matches!(value, Value::ServerError(e) if error::is_demoted(e))) {
-                        connected.suspect();
-                    }
-                    return Ok(Answers { values, repeated });
-                }
-                Ended::Lost => error::unavailable(error::UNKNOWN),
-                Ended::Silent => error::timeout(deadline.limit, error::UNKNOWN),
-            };
-            connected.suspect();
-            repeated = true;
-            if repeat != Repeat::UntilAnswered || deadline.has_passed() || !backoff.sleep_before(deadline.at).await {
-                return Err(failure);
-            }
+            return Ok(connected);
         }
     }
 
-    /// One copy; what the server refused because it did not know the script, which it then has not run, follows in full.
-    async fn send_once(self, connected: &Connected, repeat: Repeat, deadline: Deadline) -> Ended {
-        let mut values = match self.exchange(connected, repeat, deadline).await {
+    /// What the server refused because it did not know the script, which it then has not run, follows in full.
+    async fn finish(self, connected: &Connected, ended: Ended, repeat: Repeat, deadline: Deadline) -> Ended {
+        let mut values = match ended {
             Ended::Answered(values) => values,
             ended => return ended,
         };
@@ -152,8 +197,9 @@ impl Request<'_> {
             Repeat::Never => deadline.limit,
             Repeat::UntilAnswered | Repeat::ByCaller | Repeat::Anew => deadline.limit / PATIENCE,
         };
+        let mut from = sent;
         loop {
-            let until = deadline.at.min(BootInstant::now().after(slice));
+            let until = deadline.at.min(from.after(slice));
             let answer: Option<RedisResult<Vec<Value>>> = tokio::select! {
                 biased;
                 answer = &mut answer => Some(answer),
@@ -164,10 +210,15 @@ impl Request<'_> {
                 Some(Err(_)) => return Ended::Lost,
                 // Answers come in order: while there are any, ours is on its way.
                 None if deadline.has_passed() || !connected.has_answered_since(sent) => return Ended::Silent,
-                None => {}
+                None => from = BootInstant::now(),
             }
         }
     }
+}
+
+/// An answer after which there is something to do: to send a script in full, or to look for another server.
+fn is_unfinished(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error) if error::is_unknown_script(error) || error::is_demoted(error))
 }
 
 fn outcome(repeated: bool) -> Outcome {
@@ -176,7 +227,7 @@ fn outcome(repeated: bool) -> Outcome {
 
 /// Whether the connection has answered within the last second, or does when asked.
 async fn is_fresh(connected: &Connected, deadline: Deadline) -> bool {
-    if connected.has_answered_since(BootInstant::now().before(FRESH)) {
+    if connected.is_fresh() {
         return true;
     }
     let ping = redis::cmd("PING");

@@ -23,6 +23,7 @@ use tokio_rustls::{
     },
 };
 
+use super::gathering::{Crowd, Gathering};
 use crate::{config::RedisConfig, error};
 
 /// Requests that may wait for the driver's task; it takes them all at once.
@@ -68,7 +69,7 @@ impl Target {
         Ok(Self { host, port: config.port.unwrap_or(6379), db: config.db.unwrap_or(0), tls, login })
     }
 
-    /// Opens a connection and logs in, within `limit`. `accepted` is called once somebody has accepted the connection.
+    /// Opens a connection and logs in, within `limit`. `crowd` is told what is under way on it; `accepted` is called once somebody has accepted the connection.
     ///
     /// # Errors
     /// `Unavailable`, `Unauthorized`, `Incompatible`, `Exhausted`: nothing was sent but the login.
@@ -76,12 +77,13 @@ impl Target {
         &self,
         limit: Duration,
         on_push: Option<OnPush>,
+        crowd: &Crowd,
         accepted: impl FnOnce() + Send,
     ) -> Result<(MultiplexedConnection, Driver)> {
         let socket = self.socket().await?;
         accepted();
         let Some((tls, name)) = &self.tls else {
-            let opened = self.log_in(socket, on_push).await;
+            let opened = self.log_in(Gathering::new(socket, crowd.clone()), on_push).await;
             return match opened {
                 // What hangs up, or answers in no words that we know, may want to be spoken to in another way.
                 Err(Error::Unavailable { .. } | Error::Incompatible { .. }) if self.speaks_tls().await => {
@@ -97,7 +99,7 @@ impl Target {
             Err(_) if self.speaks_plain().await => return Err(error::no_tls("a plain connection")),
             Err(_) => return Err(error::timeout(limit, Outcome::NotApplied)),
         };
-        self.log_in(stream, on_push).await
+        self.log_in(Gathering::new(stream, crowd.clone()), on_push).await
     }
 
     async fn socket(&self) -> Result<TcpStream> {
