@@ -179,6 +179,8 @@ async fn is_fresh(connected: &Connected, deadline: Deadline) -> bool {
     if connected.has_answered_since(BootInstant::now().before(FRESH)) {
         return true;
     }
+    // Asking may be repeated: where nothing comes, there is time left for another connection.
     let ping = redis::cmd("PING");
-    matches!(tokio::time::timeout(deadline.at.remaining(), connected.one(&ping)).await, Ok(Ok(_)))
+    let asked = Request::One(&ping, None).exchange(connected, Repeat::UntilAnswered, deadline).await;
+    matches!(asked, Ended::Answered(_))
 }
