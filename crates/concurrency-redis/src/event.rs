@@ -59,8 +59,6 @@ use crate::{
 
 /// The most events of one append.
 const MAX_BATCH_EVENTS: usize = 1000;
-/// The most bytes of one append: the server's own limit of a request is 1 GiB (`client-query-buffer-limit`).
-const MAX_BATCH_BYTES: usize = 512 << 20;
 /// How long an append id is known at least, also where the first event of its append was truncated.
 const ID_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
@@ -115,7 +113,7 @@ impl RedisEvents {
             notifies: true,
             max_event: config.max_value,
             max_batch_events: MAX_BATCH_EVENTS,
-            max_batch_bytes: config.max_value.saturating_mul(4).min(MAX_BATCH_BYTES),
+            max_batch_bytes: script::max_batch_bytes(config.max_value),
         }
     }
 

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use concurrency_core::{
-    Backend, Bells, Cache, Capabilities, Connector, EventStore, Lock, Namespace, Result, StateStore,
+    Backend, Bells, Cache, Capabilities, Connector, EventStore, Lock, Namespace, Outcome, Result, StateStore,
 };
 
 pub use self::{
@@ -81,7 +81,8 @@ impl Redis {
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         config.check()?;
         let limit = config.of("").operation_timeout;
-        let client = Client::open(&config, limit).await?;
+        let opened = tokio::time::timeout(limit, Client::open(&config, limit)).await;
+        let client = opened.unwrap_or_else(|_| Err(error::timeout(limit, Outcome::NotApplied)))?;
         let locks = Desk::new(client.clone(), config.prefix(), limit);
         let bells = cache::bells(&client);
         Ok(Self { config: Arc::new(config), client, locks, bells })

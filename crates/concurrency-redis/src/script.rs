@@ -8,6 +8,16 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, Pipeline, cmd};
 
+/// The most values of the largest size in one call.
+const MOST_VALUES: usize = 4;
+/// The most bytes in one call, beside names: a server ends a connection whose request has 1 GiB (`client-query-buffer-limit`).
+const MOST_BYTES: usize = 512 << 20;
+
+/// The most bytes in one bulk write or append, where so many are the largest value.
+pub(crate) fn max_batch_bytes(max_value: usize) -> usize {
+    max_value.saturating_mul(MOST_VALUES).min(MOST_BYTES)
+}
+
 /// A script and its hash.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -157,4 +167,16 @@ script! {
 script! {
     /// Keeps a snapshot, unless a newer one is there.
     SAVE_SNAPSHOT = "event.lua" "event_snapshot.lua"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_no_larger_than_a_server_takes() {
+        for (max_value, most) in [(1, 4), (16 << 20, 64 << 20), (128 << 20, 512 << 20), (256 << 20, 512 << 20)] {
+            assert_eq!(max_batch_bytes(max_value), most);
+        }
+    }
 }

@@ -71,7 +71,7 @@ impl RedisState {
             clock: ClockSource::Server,
             max_value: config.max_value,
             max_batch_keys: MAX_BATCH_KEYS,
-            max_batch_bytes: config.max_value.saturating_mul(4),
+            max_batch_bytes: script::max_batch_bytes(config.max_value),
             max_ttl: Some(Ttl::MAX),
             ttl_granularity: Duration::from_millis(1),
         }

@@ -16,11 +16,15 @@ use std::{
 
 use concurrency_core::{
     AppendOptions, Cache, Claim, DeleteOptions, Error, EventId, EventStore, Expiry, FencingToken, Lock, NewEvent,
-    Outcome, Result, SaveOptions, Snapshot, StateStore, Ticket, Write, clock::BootInstant,
+    Outcome, Result, Save, SaveOptions, Snapshot, StateStore, Ticket, Write, clock::BootInstant,
 };
 use concurrency_redis::{Redis, RedisConfig};
 use redis::{Connection, cmd};
 use servers::{Data, Kind, Server, Setup, Via, free_port};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use self::{
     login::{PASSWORD as SECRET, admin},
@@ -71,10 +75,7 @@ async fn writes(redis: &Redis) -> Vec<(&'static str, Result<()>)> {
     let event = NewEvent::new("e", SECRET);
     vec![
         ("save", states.save("k", SECRET.into(), plain).await.map(drop)),
-        (
-            "save_many",
-            states.save_many(vec![concurrency_core::Save::new("k", SECRET, plain)]).await.remove(0).map(drop),
-        ),
+        ("save_many", states.save_many(vec![Save::new("k", SECRET, plain)]).await.remove(0).map(drop)),
         ("commit", states.commit(vec![Write::save("l", SECRET, plain)]).await.map(drop)),
         ("fence", states.fence(&["k"], FencingToken(7)).await),
         ("set", cache.set("k", SECRET.into(), Expiry::Never).await),
@@ -177,14 +178,16 @@ async fn a_right_that_is_taken_away_is_missed_by_whoever_is_connected() {
 // G-33: it answers everything with `LOADING` until it has read its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_loading_is_unavailable_and_serves_later() {
-    // It takes its time, and answers meanwhile.
-    let setup = Setup::new().durable().option("aof-use-rdb-preamble", ["no"]).option("key-load-delay", ["4000"]);
-    let setup = setup.option("loading-process-events-interval-bytes", ["1024"]);
+    // It takes its time, and answers after every 1024 commands of its log.
+    let setup = Setup::new().durable().option("aof-use-rdb-preamble", ["no"]).option("key-load-delay", ["100"]);
     let Some(mut server) = servers::for_test(Kind::Redis, Some(Via::Local), &setup) else { return };
-    let (redis, url) = (connect(&server).await, server.url().to_owned());
+    let url = server.url().to_owned();
+    let redis = Redis::connect(RedisConfig::from_url(&url).unwrap().operation_timeout(LIMIT * 40)).await.unwrap();
     let states = redis.state_store("n").unwrap();
-    for i in 0..500 {
-        states.save(&format!("k{i}"), "v".into(), SaveOptions::new()).await.unwrap();
+    for batch in 0..5 {
+        let keys = (0..1000).map(|i| format!("k{}", batch * 1000 + i));
+        let saves = keys.map(|key| Save::new(key, "v", SaveOptions::new())).collect();
+        assert!(states.save_many(saves).await.iter().all(Result::is_ok));
     }
     server.kill().unwrap();
     let is_back = Arc::new(AtomicBool::new(false));
@@ -196,7 +199,7 @@ async fn a_server_that_is_loading_is_unavailable_and_serves_later() {
             server
         }
     });
-    let short = Duration::from_millis(200);
+    let short = LIMIT * 2;
     let config = RedisConfig::from_url(&url).unwrap().operation_timeout(short);
     let mut seen = 0;
     while !is_back.load(Ordering::Acquire) {
@@ -210,4 +213,33 @@ async fn a_server_that_is_loading_is_unavailable_and_serves_later() {
     // Whoever was connected before waits for it.
     assert_eq!(&states.load("k7").await.unwrap().unwrap().value[..], b"v");
     drop(restarting.join().unwrap());
+}
+
+// G-36: all of connecting together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_slow_does_not_make_connecting_take_longer_than_it_may() {
+    let Some(server) = server(&Setup::new()) else { return };
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    let (to, slow) = (config.port.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let config = config.port(slow.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = slow.accept().await {
+            let server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+            let ((mut asks, mut answered), (mut answers, mut asked)) = (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut asks, &mut asked).await });
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(read @ 1..) = answers.read(&mut bytes).await {
+                    tokio::time::sleep(LIMIT * 2 / 5).await;
+                    drop(answered.write_all(&bytes[..read]).await);
+                }
+            });
+        }
+    });
+    let begun = BootInstant::now();
+    // Each of the two connections takes two round trips: none is late, and both are.
+    let refused = Redis::connect(config.clone().operation_timeout(LIMIT)).await.map(drop).unwrap_err();
+    assert!(matches!(refused, Error::Timeout { outcome: Outcome::NotApplied, .. }), "{refused:?}");
+    assert!(BootInstant::now().since(begun) < LIMIT * 3 / 2, "{:?}", BootInstant::now().since(begun));
+    Redis::connect(config.operation_timeout(LIMIT * 10)).await.unwrap();
 }

@@ -69,7 +69,9 @@ struct Shared {
 
 enum Status {
     Up(Arc<Connected>),
-    /// Why there is none.
+    /// It was lost, and no attempt at another one has ended yet.
+    Lost,
+    /// Why the last attempt failed.
     Down(Error),
     Closed,
 }
@@ -80,7 +82,7 @@ impl Link {
     /// # Errors
     /// Those of opening it; nothing is kept up then.
     pub(super) async fn start(opener: Opener) -> Result<Self> {
-        let (status, _) = watch::channel(Status::Down(error::unavailable(Outcome::NotApplied)));
+        let (status, _) = watch::channel(Status::Lost);
         let shared = Arc::new(Shared { status, wanted: Notify::new(), accepted: AtomicBool::new(false) });
         let first = shared.open(&opener, 1).await?;
         shared.status.send_replace(Status::Up(Arc::clone(&first.connected)));
@@ -103,24 +105,32 @@ impl Link {
         let mut status = self.shared.status.subscribe();
         status.mark_unchanged();
         self.shared.wanted.notify_one();
-        let mut why = error::unavailable(Outcome::NotApplied);
-        let mut tried_since = false;
+        // Of the last attempt before this call, and of the last one that has ended since.
+        let (mut before, mut since) = (error::unavailable(Outcome::NotApplied), None);
+        let mut waits = false;
         loop {
             match &*status.borrow_and_update() {
                 Status::Up(connected) if connected.is_up() => return Ok(Arc::clone(connected)),
-                Status::Up(_) => {}
-                Status::Down(error) if tried_since && !error::may_pass(error) => return Err(error.clone()),
-                Status::Down(error) => why = error.clone(),
+                Status::Up(_) | Status::Lost => {}
+                Status::Down(error) if waits && !error::may_pass(error) => return Err(error.clone()),
+                Status::Down(error) if waits => since = Some(error.clone()),
+                Status::Down(error) => before = error.clone(),
                 Status::Closed => return Err(Error::Closed),
             }
             tokio::select! {
                 changed = status.changed() => changed.map_err(|_| Error::Closed)?,
                 () = clock::sleep_until(deadline.at) => {
-                    let silent = self.shared.accepted.load(Ordering::Acquire) || matches!(why, Error::Timeout { .. });
-                    return Err(if silent { error::timeout(deadline.limit, Outcome::NotApplied) } else { why });
+                    let is_opening = self.shared.accepted.load(Ordering::Acquire);
+                    let has_tried = since.is_some();
+                    return Err(match since.unwrap_or(before) {
+                        Error::Timeout { .. } => error::timeout(deadline.limit, Outcome::NotApplied),
+                        // Where an attempt has told why, another one that is under way tells no more.
+                        _ if is_opening && !has_tried => error::timeout(deadline.limit, Outcome::NotApplied),
+                        why => why,
+                    });
                 }
             }
-            tried_since = true;
+            waits = true;
         }
     }
 
@@ -193,7 +203,7 @@ async fn keep(shared: Arc<Shared>, opener: Opener, mut opened: Opened) {
             () = connected.has_fallen_silent(opener.limit), if opener.routes.is_some() => {}
         }
         let generation = connected.generation + 1;
-        shared.status.send_replace(Status::Down(error::unavailable(Outcome::NotApplied)));
+        shared.status.send_replace(Status::Lost);
         // Who waits for an answer on the old one holds it.
         drop(opened);
         opened = reopen(&shared, &opener, generation).await;

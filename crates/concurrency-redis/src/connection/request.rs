@@ -230,6 +230,8 @@ async fn is_fresh(connected: &Connected, deadline: Deadline) -> bool {
     if connected.is_fresh() {
         return true;
     }
+    // Asking may be repeated: where nothing comes, there is time left for another connection.
     let ping = redis::cmd("PING");
-    matches!(tokio::time::timeout(deadline.at.remaining(), connected.one(&ping)).await, Ok(Ok(_)))
+    let asked = Request::One(&ping, None).exchange(connected, Repeat::UntilAnswered, deadline).await;
+    matches!(asked, Ended::Answered(_))
 }

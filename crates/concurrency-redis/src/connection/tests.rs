@@ -158,6 +158,67 @@ async fn a_server_that_falls_silent_is_a_timeout_and_goes_on_later() {
     client.read(&cmd("PING"), deadline()).await.unwrap();
 }
 
+/// A way to a server on which connections that were opened so far can fall silent, as one behind a gate that forgets them: neither
+/// end is told.
+struct Way {
+    port: u16,
+    /// Whether those that are there are silent; new ones look at another one.
+    silent: Arc<std::sync::Mutex<Arc<std::sync::atomic::AtomicBool>>>,
+}
+
+impl Way {
+    async fn to(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = Arc::<std::sync::Mutex<Arc<std::sync::atomic::AtomicBool>>>::default();
+        let way = Self { port: listener.local_addr().unwrap().port(), silent: Arc::clone(&silent) };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let is_silent = Arc::clone(&silent.lock().unwrap());
+                let server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                tokio::spawn(pass(from_client, to_server, Arc::clone(&is_silent)));
+                tokio::spawn(pass(from_server, to_client, is_silent));
+            }
+        });
+        way
+    }
+
+    fn falls_silent(&self) {
+        std::mem::take(&mut *self.silent.lock().unwrap()).store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+async fn pass(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    is_silent: Arc<std::sync::atomic::AtomicBool>,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if !is_silent.load(std::sync::atomic::Ordering::Acquire) && to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+// G-72
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_finds_another_connection_where_the_one_it_has_is_dead() {
+    let Some(server) = servers::for_test(Kind::Redis, None, &Setup::new()) else { return };
+    let config = RedisConfig::from_url(server.url()).unwrap();
+    let way = Way::to(config.port.unwrap()).await;
+    let client = Client::open(&config.port(way.port), LIMIT).await.unwrap();
+    let mut call = crate::script::FENCE.call(1);
+    call.arg("mark").arg(7).arg(60_000);
+    let limit = Duration::from_secs(6);
+    client.call(&crate::script::FENCE, &call, Repeat::Never, Deadline::after(limit)).await.unwrap();
+    way.falls_silent();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let said = client.call(&crate::script::FENCE, &call, Repeat::Never, Deadline::after(limit)).await.unwrap();
+    assert!(!said.repeated, "{said:?}");
+}
+
 // G-70: who refuses is not tried as often as it is asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_of_calls_does_not_make_a_crowd_of_connections() {
