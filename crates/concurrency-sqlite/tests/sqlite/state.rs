@@ -62,8 +62,9 @@ async fn every_way_of_reading_gives_the_same() {
 
 /// Whether this process maps that file.
 fn is_mapped(path: &Path) -> bool {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().any(|line| line.ends_with(path.to_str().unwrap()))
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux tells");
+    let path = path.to_str().expect("the path is UTF-8");
+    maps.lines().any(|line| line.ends_with(path))
 }
 
 #[tokio::test]
