@@ -55,7 +55,8 @@ pub trait Cache: Debug + Send + Sync + 'static {
     /// named ones the old value stays.
     async fn set(&self, key: &str, value: Bytes, expiry: Expiry) -> Result<()>;
 
-    /// After `Ok` no later read gets the old value; true if there was a live one. Ends a reservation of the key.
+    /// After `Ok` no later read gets the old value; true if there was a live one. Ends a reservation of the key. A backend repeats it
+    /// after a lost reply, and then answers as the last copy met it: false, where an earlier one had removed the value.
     ///
     /// # Errors
     /// `InvalidKey`, and those of every method.
