@@ -118,7 +118,7 @@ script! {
 }
 script! {
     /// Sets a value of a cache.
-    SET = "entry.lua" "set.lua"
+    SET = "set_plain.lua" "entry.lua" "set.lua"
 }
 script! {
     /// Sets a value while a reservation stands.

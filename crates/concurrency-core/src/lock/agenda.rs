@@ -1,63 +1,114 @@
-//! What the keeper renews when: two orders of the same entries, so that a look costs as much as what is due.
+//! What the keeper renews when: guards in slots of time, so that a look costs as much as what is due.
+//!
+//! A guard may be renewed within a stretch of time. It joins the latest slot in that, or opens one at its end. (The idea is that of
+//! timer wheels: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.)
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{clock::BootInstant, random::Hashing};
 
-/// Entries by their numbers, each with the time at which it is due and an earlier one from which it may come along.
+/// Things by their numbers, each in at most one slot.
+#[derive(Debug)]
+pub(super) struct Agenda<T> {
+    entries: HashMap<u64, Entry<T>, Hashing>,
+    slots: BTreeMap<BootInstant, Slot>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    what: T,
+    /// Its slot, if it is in one.
+    at: Option<BootInstant>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
-    times: HashMap<u64, Times, Hashing>,
-    by_due: BTreeSet<(BootInstant, u64)>,
-    by_from: BTreeSet<(BootInstant, u64)>,
+struct Slot {
+    /// Also of those that have left since then.
+    ids: Vec<u64>,
+    /// How many have not left.
+    there: usize,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    from: BootInstant,
-    due: BootInstant,
+impl<T> Default for Agenda<T> {
+    fn default() -> Self {
+        Self { entries: HashMap::default(), slots: BTreeMap::new() }
+    }
 }
 
-impl Agenda {
-    /// Enters it, in place of what was entered under this number before.
-    pub(super) fn set(&mut self, id: u64, from: BootInstant, due: BootInstant) {
+impl<T> Agenda<T> {
+    /// Knows this thing from now on; it is in no slot yet.
+    pub(super) fn add(&mut self, id: u64, what: T) {
         self.remove(id);
-        self.times.insert(id, Times { from, due });
-        self.by_due.insert((due, id));
-        self.by_from.insert((from, id));
+        self.entries.insert(id, Entry { what, at: None });
     }
 
-    /// Due at `due` and not before, where it would be due later; nothing, where it is not entered.
+    pub(super) fn remove(&mut self, id: u64) {
+        if let Some(Entry { at: Some(at), .. }) = self.entries.remove(&id) {
+            self.leave(at);
+        }
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<&T> {
+        self.entries.get(&id).map(|entry| &entry.what)
+    }
+
+    /// All that are known.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.entries.values().map(|entry| &entry.what)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Comes between `from` and `due`, and not at the time that was set before. Nothing, where it is not known.
+    pub(super) fn set(&mut self, id: u64, from: BootInstant, due: BootInstant) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let at = self.slots.range(from..=due).next_back().map_or(due, |(at, _)| *at);
+        let before = entry.at.replace(at);
+        if let Some(before) = before {
+            self.leave(before);
+        }
+        let slot = self.slots.entry(at).or_default();
+        slot.ids.push(id);
+        slot.there += 1;
+    }
+
+    /// At `due`, where it would be later; nothing, where it is in no slot.
     pub(super) fn bring_forward(&mut self, id: u64, due: BootInstant) {
-        if self.times.get(&id).is_some_and(|times| due < times.due) {
+        if self.entries.get(&id).and_then(|entry| entry.at).is_some_and(|at| due < at) {
             self.set(id, due, due);
         }
     }
 
-    pub(super) fn remove(&mut self, id: u64) {
-        if let Some(Times { from, due }) = self.times.remove(&id) {
-            self.by_due.remove(&(due, id));
-            self.by_from.remove(&(from, id));
-        }
-    }
-
-    /// When the first one is due.
+    /// When the next slot is.
     pub(super) fn next(&self) -> Option<BootInstant> {
-        self.by_due.first().map(|(due, _)| *due)
+        self.slots.first_key_value().map(|(at, _)| *at)
     }
 
-    /// Where one is due: it and all that may come along, the longest waiting first. They are entered no more.
+    /// What is in the slots that have come, in their order. It is in none afterwards.
     pub(super) fn take(&mut self, now: BootInstant) -> Vec<u64> {
-        if self.next().is_none_or(|next| next > now) {
-            return Vec::new();
-        }
-        let later = self.by_from.split_off(&(now, u64::MAX));
-        let taken: Vec<u64> = std::mem::replace(&mut self.by_from, later).into_iter().map(|(_, id)| id).collect();
-        for id in &taken {
-            let Times { due, .. } = self.times.remove(id).expect("what is in one order is in all");
-            self.by_due.remove(&(due, *id));
+        let mut taken = Vec::new();
+        while let Some(slot) = self.slots.first_entry().filter(|slot| *slot.key() <= now) {
+            let (at, Slot { ids, .. }) = slot.remove_entry();
+            taken.reserve(ids.len());
+            for id in ids {
+                if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.at == Some(at)) {
+                    entry.at = None;
+                    taken.push(id);
+                }
+            }
         }
         taken
+    }
+
+    fn leave(&mut self, at: BootInstant) {
+        if let Some(slot) = self.slots.get_mut(&at) {
+            slot.there -= 1;
+            if slot.there == 0 {
+                self.slots.remove(&at);
+            }
+        }
     }
 }
 
@@ -67,45 +118,80 @@ mod tests {
 
     use super::*;
 
-    /// `seconds` after some moment.
-    fn at(seconds: u64) -> BootInstant {
-        BootInstant::NEVER.before(Duration::from_secs(10_000_000)).after(Duration::from_secs(seconds))
+    /// So many milliseconds after some moment.
+    fn at(millis: u64) -> BootInstant {
+        BootInstant::NEVER.before(Duration::from_secs(10_000_000)).after(Duration::from_millis(millis))
     }
 
-    fn agenda(entries: &[(u64, u64, u64)]) -> Agenda {
+    fn agenda(entries: &[(u64, u64, u64)]) -> Agenda<()> {
         let mut agenda = Agenda::default();
-        entries.iter().for_each(|&(id, from, due)| agenda.set(id, at(from), at(due)));
+        for &(id, from, due) in entries {
+            agenda.add(id, ());
+            agenda.set(id, at(from), at(due));
+        }
         agenda
     }
 
     #[test]
     fn what_may_come_along_comes_with_what_is_due() {
-        let mut agenda = agenda(&[(1, 9, 10), (2, 10, 12), (3, 11, 13)]);
+        let mut agenda = agenda(&[(1, 9, 10), (2, 10, 12), (3, 11, 13), (4, 12, 14)]);
         assert_eq!((agenda.next(), agenda.take(at(9))), (Some(at(10)), vec![]));
         assert_eq!(agenda.take(at(10)), [1, 2]);
         assert_eq!((agenda.next(), agenda.take(at(12))), (Some(at(13)), vec![]));
-        assert_eq!(agenda.take(at(20)), [3]);
+        assert_eq!(agenda.take(at(20)), [3, 4]);
         assert_eq!((agenda.next(), agenda.take(at(99))), (None, vec![]));
     }
 
     #[test]
-    fn what_was_entered_anew_or_removed_is_due_once_or_not_at_all() {
-        let mut agenda = agenda(&[(1, 9, 10), (2, 9, 10)]);
-        agenda.set(1, at(19), at(20));
-        agenda.remove(2);
-        agenda.remove(3);
-        assert!(agenda.take(at(10)).is_empty());
-        assert_eq!(agenda.take(at(20)), [1]);
-        assert!(agenda.take(at(30)).is_empty());
+    fn what_comes_at_different_times_shares_slots() {
+        let mut agenda = Agenda::default();
+        for id in 0..10_000 {
+            agenda.add(id, ());
+            agenda.set(id, at(id), at(id + 1250));
+        }
+        assert_eq!(agenda.slots.len(), 8);
+        let mut taken = Vec::new();
+        while let Some(next) = agenda.next() {
+            taken.extend(agenda.take(next));
+        }
+        assert_eq!(taken, (0..10_000).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_is_brought_forward_does_not_come_along_before() {
+    fn what_was_entered_anew_or_removed_is_due_once_or_not_at_all() {
+        let mut agenda = agenda(&[(1, 9, 10), (2, 9, 10), (4, 9, 10)]);
+        agenda.set(1, at(19), at(20));
+        agenda.remove(2);
+        agenda.remove(3);
+        agenda.set(3, at(9), at(10));
+        assert_eq!(agenda.take(at(10)), [4]);
+        assert_eq!(agenda.take(at(20)), [1]);
+        assert_eq!((agenda.take(at(30)), agenda.next()), (vec![], None));
+        assert_eq!((agenda.get(1), agenda.get(2), agenda.all().count()), (Some(&()), None, 2));
+    }
+
+    #[test]
+    fn a_slot_that_all_have_left_does_not_come() {
+        let mut agenda = agenda(&[(1, 10, 10), (2, 10, 10), (3, 50, 50)]);
+        agenda.remove(1);
+        assert_eq!(agenda.next(), Some(at(10)));
+        agenda.set(2, at(60), at(60));
+        assert_eq!(agenda.next(), Some(at(50)));
+        // Entered in the slot that it has left.
+        agenda.set(2, at(50), at(50));
+        agenda.set(2, at(50), at(50));
+        assert_eq!((agenda.take(at(50)), agenda.next()), (vec![3, 2], None));
+    }
+
+    #[test]
+    fn what_is_brought_forward_comes_earlier_and_not_later() {
         let mut agenda = agenda(&[(1, 90, 100), (2, 10, 11)]);
         agenda.bring_forward(1, at(12));
         agenda.bring_forward(1, at(13));
         agenda.bring_forward(7, at(1));
         assert_eq!(agenda.take(at(11)), [2]);
+        agenda.bring_forward(2, at(11));
         assert_eq!(agenda.take(at(12)), [1]);
+        assert_eq!(agenda.next(), None);
     }
 }

@@ -4,7 +4,6 @@
 //! starts it again there.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,10 +14,7 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify, task::JoinSet};
 
 use super::{Lease, agenda::Agenda, guard::Hold, locks::Shared};
-use crate::{
-    clock::{self, BootInstant},
-    random::Hashing,
-};
+use crate::clock::{self, BootInstant};
 
 /// The most renewals in one request.
 const BATCH: usize = 100;
@@ -38,9 +34,8 @@ pub(super) struct Keeper {
 
 #[derive(Debug, Default)]
 struct Book {
-    kept: HashMap<u64, Weak<Hold>, Hashing>,
-    /// When each of them is renewed next.
-    agenda: Agenda,
+    /// The guards, and when each of them is renewed next.
+    kept: Agenda<Weak<Hold>>,
     /// When the task looks again.
     next: Option<BootInstant>,
     /// How many guards were looked at.
@@ -54,13 +49,8 @@ impl Book {
     fn plan(&mut self, id: u64, now: BootInstant, lease: &Lease) -> BootInstant {
         let every = renew_every(lease);
         let due = now.after(every).min(lease.deadline());
-        self.agenda.set(id, due.before(every / 8), due);
+        self.kept.set(id, due.before(every / 8), due);
         due
-    }
-
-    fn remove(&mut self, id: u64) {
-        self.kept.remove(&id);
-        self.agenda.remove(id);
     }
 }
 
@@ -94,7 +84,7 @@ impl Keeper {
     /// Begins to renew a guard.
     pub(super) fn add(shared: &Arc<Shared>, id: u64, hold: &Arc<Hold>, lease: &Lease) {
         let mut book = shared.keeper.book();
-        book.kept.insert(id, Arc::downgrade(hold));
+        book.kept.add(id, Arc::downgrade(hold));
         let due = book.plan(id, BootInstant::now(), lease);
         let too_late = book.next.is_some_and(|next| due < next);
         drop(book);
@@ -107,7 +97,7 @@ impl Keeper {
     /// Stops renewing a guard.
     pub(super) fn remove(&self, id: u64) {
         let mut book = self.book();
-        book.remove(id);
+        book.kept.remove(id);
         if book.kept.is_empty() {
             self.wake.notify_one();
         }
@@ -136,14 +126,14 @@ impl Keeper {
         // Dropped after the mutex is free: the last owner of a guard releases it, and that needs the book.
         let (mut due, mut held, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         let mut book = self.book();
-        for id in book.agenda.take(now) {
+        for id in book.kept.take(now) {
             #[cfg(test)]
             {
                 book.looked_at += 1;
             }
             // A guard that is being dropped at this moment removes itself as well.
-            let Some(hold) = book.kept.get(&id).and_then(Weak::upgrade) else {
-                book.remove(id);
+            let Some(hold) = book.kept.get(id).and_then(Weak::upgrade) else {
+                book.kept.remove(id);
                 continue;
             };
             if let Some(lease) = hold.lease_now() {
@@ -151,12 +141,12 @@ impl Keeper {
                 due.push(Sent { id, hold: Arc::downgrade(&hold), lease });
                 held.push(hold);
             } else {
-                book.remove(id);
+                book.kept.remove(id);
                 lost.push(hold);
             }
         }
         let ended = book.kept.is_empty();
-        let next = book.agenda.next().unwrap_or(BootInstant::NEVER).min(now.after(LONGEST_LOOK));
+        let next = book.kept.next().unwrap_or(BootInstant::NEVER).min(now.after(LONGEST_LOOK));
         book.next = (!ended).then_some(next);
         if ended {
             self.running.store(false, Ordering::Release);
@@ -168,7 +158,7 @@ impl Keeper {
 
     fn repeat(&self, sent: &Sent) {
         let again = BootInstant::now().after(repeat_after(&sent.lease));
-        self.book().agenda.bring_forward(sent.id, again);
+        self.book().kept.bring_forward(sent.id, again);
     }
 
     /// How many guards were looked at so far.
@@ -193,7 +183,7 @@ impl Drop for Running {
         let mut book = keeper.book();
         book.next = None;
         keeper.running.store(false, Ordering::Release);
-        let holds: Vec<Arc<Hold>> = book.kept.values().filter_map(Weak::upgrade).collect();
+        let holds: Vec<Arc<Hold>> = book.kept.all().filter_map(Weak::upgrade).collect();
         drop(book);
         holds.iter().for_each(|hold| hold.wake());
     }
