@@ -20,6 +20,7 @@
 //! states fall together has a chance of 1 in 37 million.
 
 mod bag;
+mod bell;
 mod check;
 mod clause;
 mod family;
@@ -29,6 +30,7 @@ mod scope;
 mod sights;
 mod state;
 mod tale;
+mod wake;
 
 use std::process::ExitCode;
 

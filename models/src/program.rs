@@ -7,7 +7,7 @@ use lexopt::{
     prelude::{Long, Short, Value},
 };
 
-use crate::{Clauses, Scope as _, family::Family, lock::Lock, state::StateStore};
+use crate::{Clauses, Scope as _, bell::Bell, family::Family, lock::Lock, state::StateStore, wake::WakeUps};
 
 type Problem = Box<dyn std::error::Error>;
 
@@ -62,6 +62,8 @@ pub(crate) fn run(mut parser: Parser) -> Result<ExitCode, Problem> {
     match model.as_str() {
         Lock::NAME => on::<Lock>(&asked),
         StateStore::NAME => on::<StateStore>(&asked),
+        WakeUps::NAME => on::<WakeUps>(&asked),
+        Bell::NAME => on::<Bell>(&asked),
         other => Err(format!("no model is called {other:?}").into()),
     }
 }
@@ -70,6 +72,8 @@ fn list() -> String {
     let mut text = String::new();
     describe::<Lock>(&mut text);
     describe::<StateStore>(&mut text);
+    describe::<WakeUps>(&mut text);
+    describe::<Bell>(&mut text);
     text
 }
 
