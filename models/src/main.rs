@@ -21,6 +21,7 @@
 
 mod bag;
 mod bell;
+mod cache;
 mod check;
 mod clause;
 mod family;

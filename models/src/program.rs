@@ -7,7 +7,9 @@ use lexopt::{
     prelude::{Long, Short, Value},
 };
 
-use crate::{Clauses, Scope as _, bell::Bell, family::Family, lock::Lock, state::StateStore, wake::WakeUps};
+use crate::{
+    Clauses, Scope as _, bell::Bell, cache::Cache, family::Family, lock::Lock, state::StateStore, wake::WakeUps,
+};
 
 type Problem = Box<dyn std::error::Error>;
 
@@ -62,6 +64,7 @@ pub(crate) fn run(mut parser: Parser) -> Result<ExitCode, Problem> {
     match model.as_str() {
         Lock::NAME => on::<Lock>(&asked),
         StateStore::NAME => on::<StateStore>(&asked),
+        Cache::NAME => on::<Cache>(&asked),
         WakeUps::NAME => on::<WakeUps>(&asked),
         Bell::NAME => on::<Bell>(&asked),
         other => Err(format!("no model is called {other:?}").into()),
@@ -72,6 +75,7 @@ fn list() -> String {
     let mut text = String::new();
     describe::<Lock>(&mut text);
     describe::<StateStore>(&mut text);
+    describe::<Cache>(&mut text);
     describe::<WakeUps>(&mut text);
     describe::<Bell>(&mut text);
     text
