@@ -41,18 +41,6 @@ impl<T: Ord + Clone> Bag<T> {
     pub(crate) fn any(&self, like: impl FnMut(&T) -> bool) -> bool {
         self.0.iter().any(like)
     }
-
-    /// How many.
-    #[must_use]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing is under way.
-    #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -67,7 +55,8 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one.each().collect::<Vec<_>>(), [&1, &2]);
         one.take(&2);
-        assert_eq!(one.len(), 2);
-        assert!(one.any(|message| *message == 2) && !one.is_empty());
+        assert!(one.any(|message| *message == 2));
+        one.retain(|message| *message != 2);
+        assert_eq!(one.each().collect::<Vec<_>>(), [&1]);
     }
 }

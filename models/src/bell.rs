@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 
 use crate::{
     Clause, Clauses, Protocol, Sights, Tale,
-    family::{Family, Trial},
+    family::{Family, Named, Trial},
     scope::settings,
 };
 
@@ -70,8 +70,7 @@ pub(crate) struct Bell {
 impl Family for Bell {
     const NAME: &'static str = "bell";
     type Scope = Scope;
-    const SCOPES: &'static [(&'static str, Scope, &'static [&'static str])] =
-        &[("line", Scope { waiters: 5, places: 2 }, &[RUNG, PASSED, TWICE])];
+    const SCOPES: &'static [Named<Scope>] = &[("line", Scope { waiters: 5, places: 2 }, &[RUNG, PASSED, TWICE])];
     const TRIALS: &'static [Trial] = &[
         Trial::new(PASSES, "line", NOBODY_FORGOTTEN, "is dropped, and had been woken"),
         Trial::new(EACH, "line", NOBODY_FORGOTTEN, "which was awake already"),

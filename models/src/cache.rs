@@ -18,7 +18,7 @@ use stateright::{Model, Property};
 use self::store::Store;
 use crate::{
     Bag, Clause, Clauses, Protocol, Sights, Tale,
-    family::{Family, Trial},
+    family::{Family, Named, Trial},
     scope::settings,
 };
 
@@ -158,7 +158,7 @@ pub(crate) struct Cache {
 impl Family for Cache {
     const NAME: &'static str = "cache";
     type Scope = Scope;
-    const SCOPES: &'static [(&'static str, Scope, &'static [&'static str])] = &[
+    const SCOPES: &'static [Named<Scope>] = &[
         ("tickets", TICKETS, &[FILLED, REFUSED, OTHERS, LATE_RESERVE]),
         ("generations", GENERATIONS, &[FILLED, CLEARED, LATE_CLEAR, MADE]),
     ];
@@ -390,12 +390,4 @@ fn name(loader: u8) -> char {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cache, trial::*};
-    use crate::family::{holds, needs};
-
-    crate::tests! { Cache:
-        holds tickets, generations;
-        needs C_18, C_18_COPIES, C_20, C_21, C_22, C_23, C_26, C_27, C_29;
-    }
-}
+mod tests;

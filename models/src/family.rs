@@ -2,14 +2,17 @@
 
 use crate::{Clause, Clauses, Counterexample, Protocol, Report, Scope, check, counterexample};
 
+/// A scope with its name, and what has to happen in it.
+pub(crate) type Named<S> = (&'static str, S, &'static [&'static str]);
+
 /// A protocol that can be checked in scopes, with clauses switched off.
 pub(crate) trait Family: Protocol + Sized + 'static {
     /// On the command line.
     const NAME: &'static str;
     /// How far it goes.
     type Scope: Scope + 'static;
-    /// Those that `cargo test` tries in full: name, scope, and what has to happen in it.
-    const SCOPES: &'static [(&'static str, Self::Scope, &'static [&'static str])];
+    /// Those that `cargo test` tries in full.
+    const SCOPES: &'static [Named<Self::Scope>];
     /// What can be switched off, with what comes of it.
     const TRIALS: &'static [Trial];
 

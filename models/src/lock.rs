@@ -26,7 +26,7 @@ use stateright::{Model, Property};
 use self::state::{Does, State, Step};
 use crate::{
     Clauses, Protocol, Sights, Tale,
-    family::{Family, Trial},
+    family::{Family, Named, Trial},
     scope::settings,
 };
 
@@ -152,7 +152,7 @@ pub(crate) struct Lock {
 impl Family for Lock {
     const NAME: &'static str = "lock";
     type Scope = Scope;
-    const SCOPES: &'static [(&'static str, Scope, &'static [&'static str])] = &[
+    const SCOPES: &'static [Named<Scope>] = &[
         (
             "repeats",
             REPEATS,

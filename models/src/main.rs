@@ -6,17 +6,20 @@
 //!
 //! | module | protocol | mirrors |
 //! |---|---|---|
-//! | [`lock`] | leases, waiting and hand-over | `concurrency-redis/src/script/{lock,acquire,wait,queue,release,pass,leave,renew}.lua`, `lock/lease.rs` of core |
+//! | [`lock`] | leases, waiting and hand-over | `script/{lock,acquire,wait,queue,release,pass,leave,renew}.lua`, and of core `lock/lease.rs`, `lock/give_back.rs`, `lock/desk` |
 //! | [`state`] | conditional writes whose answers get lost; fences | `script/{value,save,delete,commit,fence}.lua`, `state/answer.rs` |
-//! | [`cache`] | tickets and generations | `script/{entry,reserve,fill,set,remove}.lua`, `cache/clear.rs` |
-//! | [`wake`] | wake-ups, and those who miss them | `bell.rs` and `event/changed.rs` of core, `script/watch.lua`, `cache/tickets.rs` |
-//! | [`log`] | the event log in documents, with elections | the design of a MongoDB backend; no code yet |
+//! | [`cache`] | tickets and generations | `script/{entry,reserve,fill,set,remove}.lua`, `cache/{tickets,clear}.rs` |
+//! | [`log`] | the event log in documents, with elections | the rules of a backend for MongoDB; there is no code of it yet |
+//! | [`wake`] | wake-ups, and what a cut connection does to them | `event/changed.rs`, `connection/pushes.rs` |
+//! | [`bell`] | one bell for a line of waiters | of core `lock/desk` |
+//!
+//! Paths without a crate are those of `concurrency-redis/src`.
 //!
 //! Each model is written so that the code of a step also tells it ([`Tale`]): a counterexample is printed in words. Clauses of the
 //! contract can be switched off one at a time ([`Clause`]), and then the checker must find the story of what goes wrong; that is
 //! the proof that a clause is needed, and that the model can see what it is there for.
 //!
-//! `docs/models.md` has the figures. States are told apart by hashes of 64 bits, as [`stateright`] does: that two of a million
+//! `docs/models.md` has the figures, and what the models have found. States are told apart by hashes of 64 bits, as [`stateright`] does: that two of a million
 //! states fall together has a chance of 1 in 37 million.
 
 mod bag;
@@ -26,6 +29,7 @@ mod check;
 mod clause;
 mod family;
 mod lock;
+mod log;
 mod program;
 mod scope;
 mod sights;

@@ -8,7 +8,14 @@ use lexopt::{
 };
 
 use crate::{
-    Clauses, Scope as _, bell::Bell, cache::Cache, family::Family, lock::Lock, state::StateStore, wake::WakeUps,
+    Clauses, Scope as _,
+    bell::Bell,
+    cache::Cache,
+    family::{Family, Named},
+    lock::Lock,
+    log::Log,
+    state::StateStore,
+    wake::WakeUps,
 };
 
 type Problem = Box<dyn std::error::Error>;
@@ -65,6 +72,7 @@ pub(crate) fn run(mut parser: Parser) -> Result<ExitCode, Problem> {
         Lock::NAME => on::<Lock>(&asked),
         StateStore::NAME => on::<StateStore>(&asked),
         Cache::NAME => on::<Cache>(&asked),
+        Log::NAME => on::<Log>(&asked),
         WakeUps::NAME => on::<WakeUps>(&asked),
         Bell::NAME => on::<Bell>(&asked),
         other => Err(format!("no model is called {other:?}").into()),
@@ -76,6 +84,7 @@ fn list() -> String {
     describe::<Lock>(&mut text);
     describe::<StateStore>(&mut text);
     describe::<Cache>(&mut text);
+    describe::<Log>(&mut text);
     describe::<WakeUps>(&mut text);
     describe::<Bell>(&mut text);
     text
@@ -101,7 +110,7 @@ fn on<F: Family>(asked: &Asked) -> Result<ExitCode, Problem> {
 }
 
 /// The scopes that are meant, as they are set.
-fn scopes<F: Family>(asked: &Asked) -> Result<Vec<(&'static str, F::Scope, &'static [&'static str])>, Problem> {
+fn scopes<F: Family>(asked: &Asked) -> Result<Vec<Named<F::Scope>>, Problem> {
     let wanted = asked.names.get(1);
     let mut scopes: Vec<_> =
         F::SCOPES.iter().filter(|(name, ..)| wanted.is_none_or(|wanted| wanted == name)).copied().collect();
@@ -127,6 +136,7 @@ fn tries<F: Family>(asked: &Asked) -> Result<bool, Problem> {
         for (sight, times) in &report.sights {
             println!("  {times:>12} times: {sight}");
         }
+        report.unseen().iter().for_each(|sight| println!("  NEVER: {sight}"));
         if let Some(broken) = &report.broken {
             println!("{broken}");
         }
@@ -148,7 +158,7 @@ fn misses<F: Family>(asked: &Asked, id: &str) -> Result<bool, Problem> {
         }
     };
     match &found {
-        Some(found) => println!("{found}"),
+        Some(found) => println!("{found}\n   decided by: {}", trial.decides),
         None => println!("   nothing is broken"),
     }
     Ok(found.is_some())

@@ -19,10 +19,10 @@ mod trial;
 
 use stateright::{Model, Property};
 
-pub(crate) use self::store::{Store, Value};
+use self::store::Store;
 use crate::{
     Bag, Clauses, Protocol, Sights, Tale,
-    family::{Family, Trial},
+    family::{Family, Named, Trial},
     scope::settings,
 };
 
@@ -197,7 +197,7 @@ pub(crate) struct StateStore {
 impl Family for StateStore {
     const NAME: &'static str = "state";
     type Scope = Scope;
-    const SCOPES: &'static [(&'static str, Scope, &'static [&'static str])] = &[
+    const SCOPES: &'static [Named<Scope>] = &[
         ("versions", VERSIONS, &[OK_AFTER_LOSS, MOVED_ON, CONFLICT, LATE, MADE_AGAIN]),
         ("blind", BLIND, &[FOUND_AGAIN, LATE, OK_AFTER_LOSS, MOVED_ON]),
         ("commits", COMMITS, &[IN_THE_WAY, OK_AFTER_LOSS, MOVED_ON, FOUND_AGAIN]),

@@ -14,7 +14,7 @@ use stateright::{Model, Property};
 
 use crate::{
     Clauses, Protocol, Sights, Tale,
-    family::{Family, Trial},
+    family::{Family, Named, Trial},
     scope::settings,
 };
 
@@ -115,7 +115,7 @@ pub(crate) struct WakeUps {
 impl Family for WakeUps {
     const NAME: &'static str = "wake";
     type Scope = Scope;
-    const SCOPES: &'static [(&'static str, Scope, &'static [&'static str])] =
+    const SCOPES: &'static [Named<Scope>] =
         &[("pushes", Scope { waiters: 2, writes: 3, cuts: 2 }, &[WOKEN, FOUND, BETWEEN, BY_GAP, AT_ONCE])];
     const TRIALS: &'static [Trial] = trial::TRIALS;
 

@@ -97,7 +97,7 @@ impl Lock {
             Answer::Renewed { owner, token, sent } => self.hears_renewal(state, owner, token, sent, tale),
             Answer::Released { owner, ours } => self.hears_release(state, owner, ours, tale),
             Answer::Offer { owner, place, token, expires } => {
-                self.hears_offer(state, owner, place, token, expires, tale)
+                self.hears_offer(state, owner, place, token, expires, tale);
             }
             Answer::Wait { owner, sent, at } => {
                 tale.say(format_args!("{} learns that it was {at} at the server after {sent}", name(owner.client)));
