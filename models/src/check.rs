@@ -38,7 +38,7 @@ pub(crate) trait Protocol:
 pub(crate) struct Report {
     /// Different states that can be reached.
     pub(crate) states: usize,
-    /// Steps of the longest way to one of them that has no shorter way.
+    /// Steps to the one that is furthest away; with several threads roughly.
     pub(crate) depth: usize,
     /// How long that took.
     pub(crate) took: Duration,

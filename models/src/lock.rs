@@ -6,6 +6,9 @@
 //! it writes, as a statement on a row does. What a client believes is counted as `lock/lease.rs` of core does it ([`client`]).
 //! Requests and answers come in any order or never; a repeat is another copy of the same request.
 //!
+//! **Ahead of the code** in one thing: the claim of a wait that was dropped is dead, as if it had been released. Where it is used again, as
+//! `lock/desk` does, `leave.lua` may free the name under the next wait (clause `L-8:dropped`).
+//!
 //! **Time** is one clock of whole ticks for the server and the clients, whose clocks run alike: so the margin of L-28 is left out, and
 //! a lease ends for its holder at the very tick at which it may end for the server, never later. Tokens are seeded from it.
 //!
