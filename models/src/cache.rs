@@ -5,9 +5,6 @@
 //! answer. A request on the server is one instant ([`store`], after `entry.lua`, `reserve.lua`, `fill.lua`, `set.lua`, `remove.lua`,
 //! and the `SET` of `cache/clear.rs`). Reservations lapse, values and the generation are evicted.
 //!
-//! **Ahead of the code** in one thing: each copy of a reserve has a ticket of its own and names the earlier one. `cache/tickets.rs` sends the
-//! same ticket again, and then a copy that comes late revives it (clause `C-18:copies`).
-//!
 //! **The judge**: once the writer was answered, nobody can read what was true before its change.
 //!
 //! **Left out.** Other keys; the sweep that removes what was cleared; `set` by several writers at once, where the last to arrive wins

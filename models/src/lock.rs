@@ -6,8 +6,9 @@
 //! it writes, as a statement on a row does. What a client believes is counted as `lock/lease.rs` of core does it ([`client`]).
 //! Requests and answers come in any order or never; a repeat is another copy of the same request.
 //!
-//! **Ahead of the code** in one thing: the claim of a wait that was dropped is dead, as if it had been released. Where it is used again, as
-//! `lock/desk` does, `leave.lua` may free the name under the next wait (clause `L-8:dropped`).
+//! **Stricter than the code** in one thing: the claim of a wait that was dropped is dead, as if it had been released. `wait.lua` keeps it alive,
+//! and notes a name of which two places of one owner were told as that of neither: what a dropped wait gives back then frees nothing
+//! (clause `L-8:dropped` is what was wrong before, and how the shortest story goes).
 //!
 //! **Time** is one clock of whole ticks for the server and the clients, whose clocks run alike: so the margin of L-28 is left out, and
 //! a lease ends for its holder at the very tick at which it may end for the server, never later. Tokens are seeded from it.

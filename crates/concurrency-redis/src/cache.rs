@@ -11,6 +11,8 @@
 mod call;
 mod clear;
 mod entry;
+#[cfg(test)]
+mod tests;
 mod tickets;
 
 use std::{sync::Arc, time::Duration};
@@ -162,7 +164,7 @@ impl Cache for RedisCache {
     async fn remove(&self, key: &str) -> Result<bool> {
         self.client.check_open()?;
         check_key(key)?;
-        self.write(&script::REMOVE, &self.calls().remove(key, None), Repeat::UntilAnswered).await
+        self.write(&script::REMOVE, &self.calls().remove(key), Repeat::UntilAnswered).await
     }
 
     async fn clear(&self) -> Result<()> {
@@ -202,7 +204,7 @@ impl Cache for RedisCache {
         check_distinct_keys(keys.iter().copied())?;
         let mut calls = Pipeline::new();
         for key in keys {
-            calls.add_command(self.calls().remove(key, None));
+            calls.add_command(self.calls().remove(key));
         }
         let said = self.write_many(&script::REMOVE, &calls, Repeat::UntilAnswered).await;
         said.into_iter().try_fold(0, |removed, there_was| Ok(removed + u64::from(there_was?)))

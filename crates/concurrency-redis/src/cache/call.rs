@@ -34,19 +34,27 @@ impl Calls<'_> {
         call
     }
 
-    /// Only the reservation of a ticket, or whatever there is.
-    pub(super) fn remove(&self, key: &str, ticket: Option<[u8; 16]>) -> Cmd {
+    /// Whatever there is.
+    pub(super) fn remove(&self, key: &str) -> Cmd {
+        self.call(&script::REMOVE, key, false)
+    }
+
+    /// The reservation of one of these tickets, and nothing else.
+    pub(super) fn give_back(&self, key: &str, tickets: &[[u8; 16]]) -> Cmd {
         let mut call = self.call(&script::REMOVE, key, false);
-        match ticket {
-            Some(ticket) => call.arg(&ticket[..]),
-            None => call.arg(""),
-        };
+        for ticket in tickets {
+            call.arg(&ticket[..]);
+        }
         call
     }
 
-    pub(super) fn reserve(&self, key: &str, ticket: [u8; 16], hold: Ttl) -> Cmd {
+    /// Under the first of these tickets; the others are those of copies that were sent before.
+    pub(super) fn reserve(&self, key: &str, tickets: &[[u8; 16]], hold: Ttl) -> Cmd {
         let mut call = self.call(&script::RESERVE, key, true);
-        call.arg(&ticket[..]).arg(hold.as_millis());
+        call.arg(hold.as_millis());
+        for ticket in tickets {
+            call.arg(&ticket[..]);
+        }
         call
     }
 

@@ -18,10 +18,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 impl RedisCache {
     pub(super) async fn find_or_reserve(&self, key: &str, hold: Duration) -> Result<Lookup> {
         let hold = Ttl::new(hold).map_err(|_| Error::invalid("hold", "more than zero, at most ten years"))?;
-        let mut asked = Asked { cache: self, key, token: random::bytes(), is_answered: false };
-        let token = asked.token;
-        // The same ticket in every copy, so that a repeat finds what the first one may have reserved.
-        let call = || self.calls().reserve(key, token, hold);
+        let mut asked = Asked { cache: self, key, tokens: Vec::new(), is_answered: false };
+        // A ticket for each copy: one that comes late reserves under a ticket that nobody has. Those before are named, so that a
+        // repeat finds what a copy before it may have reserved.
+        let call = || {
+            asked.tokens.insert(0, random::bytes());
+            self.calls().reserve(key, &asked.tokens, hold)
+        };
         let said = self.client.call_anew(&script::RESERVE, call, self.deadline()).await?;
         let found = answer(said.value)?;
         asked.is_answered = true;
@@ -30,8 +33,11 @@ impl RedisCache {
                 let begins = entry::head(self.space.keys.generation().is_some());
                 Ok(Lookup::Hit(concurrency_core::Bytes::from(found).slice(begins..)))
             }
-            Value::Int(1) => Ok(Lookup::Reserved(Ticket { key: key.into(), token })),
-            Value::Int(_) => Ok(Lookup::Loading),
+            Value::Int(0) => Ok(Lookup::Loading),
+            Value::Int(place) => {
+                let token = usize::try_from(place - 1).ok().and_then(|place| asked.tokens.get(place).copied());
+                token.map(|token| Lookup::Reserved(Ticket { key: key.into(), token })).ok_or_else(error::not_understood)
+            }
             _ => Err(error::not_understood()),
         }
     }
@@ -70,17 +76,18 @@ impl RedisCache {
 struct Asked<'c> {
     cache: &'c RedisCache,
     key: &'c str,
-    token: [u8; 16],
+    /// Of its copies, the last one first.
+    tokens: Vec<[u8; 16]>,
     is_answered: bool,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        if self.is_answered || self.cache.client.check_open().is_err() {
+        if self.is_answered || self.tokens.is_empty() || self.cache.client.check_open().is_err() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (cache, call) = (self.cache.clone(), self.cache.calls().remove(self.key, Some(self.token)));
+        let (cache, call) = (self.cache.clone(), self.cache.calls().give_back(self.key, &self.tokens));
         runtime.spawn(async move {
             // Where this fails, too, the reservation lapses.
             drop(cache.write(&script::REMOVE, &call, Repeat::UntilAnswered).await);

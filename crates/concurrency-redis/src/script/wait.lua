@@ -6,9 +6,12 @@ local function next_stands(has_place)
   if ARGV[7] then stand(inbox, 7, true) elseif has_place then step_out(inbox) end
 end
 
+local NO_PLACE = ('\0'):rep(16)
 if is_ours then
   next_stands(how == 'w' and waited)
-  put(last, math.max(left, ttl), handed and who or held_as, 0, waited or ARGV[7])
+  -- Where two places of the owner were told that they have it, what one of them leaves behind takes it from neither.
+  local holder = (handed or held_as == who) and who or owner .. NO_PLACE
+  put(last, math.max(left, ttl), holder, 0, waited or ARGV[7])
   return { GRANTED, last, (handed or held_as == who) and 1 or 0 }
 end
 

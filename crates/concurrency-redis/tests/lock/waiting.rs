@@ -56,6 +56,28 @@ async fn dropped_waiters_leave_nothing() {
     poll("places are left", || stage.names("concurrency:lp:").is_empty()).await;
 }
 
+/// What a dropped wait gives back, however late, it does not take from a later one of the same claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_of_which_a_wait_was_dropped_keeps_what_it_is_granted_later() {
+    let Some(stage) = Stage::new(&Setup::new()) else { return };
+    let (here, there) = (stage.lock().await, stage.lock().await);
+    for round in 0..50 {
+        let claim = Claim::new(&format!("k{round}"), LONG).expect("a good claim");
+        // Its request has left, and is answered some time.
+        tokio::select! {
+            biased;
+            _ = here.acquire(&claim, SLACK) => {}
+            () = tokio::task::yield_now() => {}
+        }
+        let lease = here.acquire(&claim, SLACK).await.expect("nobody else wants it");
+        for _ in 0..20 {
+            let holder = there.holder(claim.key()).await.expect("answered").expect("it is held");
+            assert_eq!(holder.token, lease.fencing_token(), "round {round}");
+        }
+        release(&here, &lease).await;
+    }
+}
+
 // L-37: a process that is gone, without a word, while it stands first.
 #[test]
 fn a_dead_process_holds_nobody_up() {
