@@ -14,14 +14,29 @@ const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
 /// So many sentinels have to agree that a primary is gone.
 const QUORUM: usize = 2;
-/// A server that does not answer for so many milliseconds is taken for gone.
-const DOWN_AFTER: u32 = 500;
+/// A server that does not answer for so many milliseconds is taken for gone: none that is merely busy.
+const DOWN_AFTER: u32 = 30_000;
+/// As little as that where the test is about servers that are gone.
+const SOON: &str = "500";
 /// What a failover may take, in milliseconds; twice this passes before the same one is tried again.
 const FAILOVER_TIMEOUT: u32 = 3000;
-/// How often sentinels look and tell each other, in milliseconds: often, so that what takes ten seconds elsewhere takes one. A
-/// server that does not know the command (those before 7.0) keeps to its own.
-const PERIODS: &[&str] =
-    &["SENTINEL", "DEBUG", "INFO-PERIOD", "500", "PING-PERIOD", "100", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "100"];
+/// How often sentinels look and tell each other, and how long they do nothing after they have stood still themselves, in
+/// milliseconds: so that what takes ten seconds elsewhere takes one. A server that does not know the command (those before 7.0)
+/// keeps to its own.
+const PERIODS: &[&str] = &[
+    "SENTINEL",
+    "DEBUG",
+    "INFO-PERIOD",
+    "500",
+    "PING-PERIOD",
+    "100",
+    "PUBLISH-PERIOD",
+    "200",
+    "ASK-PERIOD",
+    "100",
+    "TILT-PERIOD",
+    "1000",
+];
 
 /// One primary, two replicas and three sentinels: programs of this machine on free ports, which end with this. A set [by
 /// URL](Via::Url) is somebody else's, and is left as it is.
@@ -39,7 +54,7 @@ impl Sentinels {
     pub const NAME: &'static str = "main";
 
     /// A set that is whole when this returns: every sentinel knows both replicas and the other sentinels. The setup is that
-    /// of the servers. Without `via` as [`Server::start`](crate::Server::start); in containers there is none.
+    /// of the servers. A server is taken for gone after 30 seconds, unless the set is [impatient](Self::impatient). Without `via` as [`Server::start`](crate::Server::start); in containers there is none.
     ///
     /// # Errors
     /// Why there is none, and how to get it.
@@ -246,6 +261,16 @@ impl Sentinels {
     /// As [`kill`](Self::kill).
     pub fn set_frozen(&self, server: usize, frozen: bool) -> Result<(), Unavailable> {
         self.servers[server].freeze(frozen)
+    }
+
+    /// From now on a server that does not answer for half a second is taken for gone. One that is merely busy may be, too.
+    ///
+    /// # Errors
+    /// If they are somebody else's, or do not answer.
+    pub fn impatient(self) -> Result<Self, Unavailable> {
+        let words = ["SENTINEL", "SET", Self::NAME, "DOWN-AFTER-MILLISECONDS", SOON];
+        self.becomes("they are told", |set| set.sentinels.iter().all(|one| set.ask(&one.url(), &words).is_ok()))?;
+        Ok(self)
     }
 
     /// Kills all sentinels.

@@ -7,6 +7,7 @@ mod deadline;
 mod link;
 mod pushes;
 mod request;
+mod sentinel;
 mod server;
 mod target;
 #[cfg(test)]
