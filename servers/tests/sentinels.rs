@@ -19,7 +19,7 @@ fn ask(url: &str, line: &str) -> std::io::Result<String> {
 }
 
 fn ask_primary(set: &Sentinels, line: &str) -> String {
-    ask(&set.server_url(set.primary().unwrap()), line).unwrap()
+    ask(&set.server_url(set.primary().expect("they agree")), line).expect("it answers")
 }
 
 #[test]

@@ -245,9 +245,9 @@ impl RedisConfig {
         }
         config.tls = tls.then_some(true);
         if sentinels {
-            config.take_address_of_sentinels(address)?
+            config.take_address_of_sentinels(address)?;
         } else {
-            config.take_address(address)?
+            config.take_address(address)?;
         }
         config.check()?;
         Ok(config)

@@ -217,7 +217,7 @@ async fn go_elsewhere(commands: &mut watch::Receiver<Option<Place>>, place: &Pla
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn reopen(shared: &Shared, opener: &Opener, generation: u64) -> Opened {

@@ -6,8 +6,8 @@ use servers::Data;
 
 use super::{load::Load, *};
 
-/// Of each kind, one after the other.
-const STRIKES: usize = 2;
+/// So often each kind of them.
+const STRIKES: usize = 1;
 /// So many turns of each task have to succeed after a strike.
 const TURNS_AFTER: usize = 5;
 
