@@ -5,6 +5,8 @@
 //! without a word (Ctrl-C, `exit`, a static), a [`Guardian`] notices and ends it. Nothing that this package has not
 //! started itself is ever stopped or emptied.
 //!
+//! [`Sentinels`] are a primary, its replicas and those who watch them, with all that can happen to such a set.
+//!
 //! Where servers come from is a [`Via`]: programs of this machine, containers, or whatever runs at a URL. On a server that
 //! others use, too, a [`Corner`] keeps what is ours apart, and takes it away again.
 //!
@@ -33,6 +35,7 @@ mod local;
 mod ports;
 mod probe;
 mod resp;
+mod sentinel;
 mod server;
 mod setup;
 mod testing;
@@ -45,9 +48,10 @@ pub use self::{
     guardian::Guardian,
     kind::Kind,
     ports::free_port,
+    sentinel::Sentinels,
     server::{Data, Server},
     setup::Setup,
-    testing::{NOT_RUN, REQUIRE, Shared, for_test},
+    testing::{NOT_RUN, REQUIRE, Shared, for_test, sentinels_for_test},
     unavailable::Unavailable,
     via::{VIA, Via},
 };

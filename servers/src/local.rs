@@ -17,6 +17,7 @@ use crate::{
     kind::Place,
     ports::free_port,
     probe::{Identity, Probe},
+    sentinel,
     server::{PATIENCE, patiently},
 };
 
@@ -29,11 +30,19 @@ const FOLDERS: &[&str] = &["/usr/local/sbin", "/usr/sbin", "/opt/homebrew/bin"];
 /// How often a port may be lost to somebody who was faster.
 const TRIES: usize = 5;
 
+/// What a program is started as.
+#[derive(Debug, Clone)]
+pub(crate) enum Role {
+    Server(Setup),
+    /// Watches servers, as these lines of its configuration say.
+    Sentinel(String),
+}
+
 /// A server program that runs, or did.
 #[derive(Debug)]
 pub(crate) struct Local {
     kind: Kind,
-    setup: Setup,
+    role: Role,
     program: PathBuf,
     port: u16,
     child: Option<Child>,
@@ -44,13 +53,13 @@ pub(crate) struct Local {
 
 impl Local {
     /// Starts one on a free port, in a folder of its own.
-    pub(crate) fn start(kind: Kind, setup: &Setup) -> Result<(Self, Identity), Unavailable> {
+    pub(crate) fn start(kind: Kind, role: Role) -> Result<(Self, Identity), Unavailable> {
         let program = find(kind.row().program).ok_or_else(|| no_program(kind))?;
         let failed = |error: io::Error| Unavailable::new(format!("{}: {error}", program.display()));
         let folder = tempfile::Builder::new().prefix("concurrency-server-").tempdir().map_err(failed)?;
         let guardian = Guardian::of_folder(folder.path()).map_err(failed)?;
-        let (setup, port) = (setup.clone(), free_port().map_err(failed)?);
-        let mut local = Self { kind, setup, program: program.clone(), port, child: None, guardian, folder };
+        let port = free_port().map_err(failed)?;
+        let mut local = Self { kind, role, program: program.clone(), port, child: None, guardian, folder };
         for _ in 1..TRIES {
             match local.launch() {
                 Ok(identity) => return Ok((local, identity)),
@@ -68,6 +77,10 @@ impl Local {
 
     pub(crate) fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.kind.row().scheme, self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// What it has said so far, in all its lives.
@@ -124,11 +137,12 @@ impl Local {
         let folder = data.to_str().ok_or_else(|| io::Error::other("the folder for temporary files is not UTF-8"))?;
         let place = Place { address: "127.0.0.1", port: self.port, folder };
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let arguments = match &self.role {
+            Role::Server(setup) => (self.kind.row().arguments)(setup, &place),
+            Role::Sentinel(lines) => sentinel::arguments(lines, &place)?,
+        };
         let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", LAUNCH, "launch"])
-            .arg(&self.program)
-            .args((self.kind.row().arguments)(&self.setup, &place));
+        command.args(["-c", LAUNCH, "launch"]).arg(&self.program).args(arguments);
         // In a group of its own, so that Ctrl-C does not reach it.
         command.current_dir(&data).process_group(0);
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);

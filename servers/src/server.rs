@@ -6,7 +6,7 @@ use std::{env, fmt, thread, time::Duration};
 use crate::container::Container;
 use crate::{
     Kind, Setup, Unavailable, Via,
-    local::Local,
+    local::{Local, Role},
     probe::{Identity, Probe},
 };
 
@@ -64,7 +64,7 @@ impl Server {
     fn by(kind: Kind, via: Via, setup: &Setup) -> Result<Self, Unavailable> {
         let (place, url, identity) = match via {
             Via::Local => {
-                let (local, identity) = Local::start(kind, setup)?;
+                let (local, identity) = Local::start(kind, Role::Server(setup.clone()))?;
                 let url = local.url();
                 (Place::Local(local), url, identity)
             }
@@ -209,7 +209,7 @@ impl fmt::Debug for Server {
     }
 }
 
-fn not_ours() -> Unavailable {
+pub(crate) fn not_ours() -> Unavailable {
     Unavailable::new("it is somebody else's, and is left alone").or("--via local, or containers")
 }
 

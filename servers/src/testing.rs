@@ -2,7 +2,7 @@
 
 use std::{env, fs::OpenOptions, io::Write, sync::OnceLock, thread};
 
-use crate::{Kind, Server, Setup, Unavailable, Via};
+use crate::{Kind, Sentinels, Server, Setup, Unavailable, Via};
 
 /// Names the kinds whose tests have to run, with commas between them, or `all`. With a way before the name, as in
 /// `local:redis`, only tests that go this way, or any.
@@ -21,6 +21,15 @@ pub const NOT_RUN: &str = "CONCURRENCY_NOT_RUN";
 #[must_use]
 pub fn for_test(kind: Kind, via: Option<Via>, setup: &Setup) -> Option<Server> {
     Server::start(kind, via, setup).map_err(|why| not_run(kind, via, &why)).ok()
+}
+
+/// As [`for_test`], a set of servers with sentinels; it is required where its kind is.
+///
+/// # Panics
+/// As there.
+#[must_use]
+pub fn sentinels_for_test(kind: Kind, via: Option<Via>, setup: &Setup) -> Option<Sentinels> {
+    Sentinels::start(kind, via, setup).map_err(|why| not_run(kind, via, &why)).ok()
 }
 
 /// One server for all tests of a program, as a static: started when the first of them asks for it, ended with the

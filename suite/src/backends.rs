@@ -6,7 +6,7 @@ use concurrency_conformance::{Component, Harness, peers::Crew};
 use concurrency_core::{Backend, Boxed, Error, Memory, Result};
 use concurrency_redis::{Redis, RedisConfig};
 use concurrency_sqlite::{Sqlite, SqliteConfig};
-use servers::{Kind, Server, Setup, Unavailable, Via};
+use servers::{Kind, Sentinels, Server, Setup, Unavailable, Via};
 use tempfile::TempDir;
 
 use crate::parallel::processors;
@@ -31,6 +31,8 @@ enum Place {
     Folder(fn(&Path) -> Connect),
     /// On a server, by its URL.
     Server(Kind, fn(&str) -> Connect),
+    /// On a primary with replicas, by the URL of their sentinels.
+    Sentinels(Kind, fn(&str) -> Connect),
 }
 
 /// Opens another client of one store, which ends with the last clone of this.
@@ -44,6 +46,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "memory", place: Place::Process(memory) },
     Target { name: SQLITE, place: Place::Folder(sqlite) },
     Target { name: Kind::Redis.name(), place: Place::Server(Kind::Redis, redis) },
+    Target { name: "redis-sentinel", place: Place::Sentinels(Kind::Redis, redis) },
     Target { name: Kind::Valkey.name(), place: Place::Server(Kind::Valkey, redis) },
 ];
 
@@ -94,7 +97,7 @@ pub(crate) async fn join(address: String) -> Result<Arc<dyn Backend>> {
     let connect = match target.place {
         Place::Process(_) => return Err(unknown()),
         Place::Folder(connect) => connect(Path::new(rest)),
-        Place::Server(_, connect) => connect(rest),
+        Place::Server(_, connect) | Place::Sentinels(_, connect) => connect(rest),
     };
     connect().await
 }
@@ -124,9 +127,11 @@ impl Target {
     /// # Errors
     /// Why there is no server.
     pub(crate) fn prepare(&'static self, via: Option<Via>) -> std::result::Result<Ready, Unavailable> {
+        let setup = Setup::new().durable();
         let server = match self.place {
             Place::Process(_) | Place::Folder(_) => None,
-            Place::Server(kind, _) => Some(Server::start(kind, via, &Setup::new().durable())?),
+            Place::Server(kind, _) => Some(Running::Server(Server::start(kind, via, &setup)?)),
+            Place::Sentinels(kind, _) => Some(Running::Sentinels(Sentinels::start(kind, via, &setup)?)),
         };
         Ok(Ready { target: self, server })
     }
@@ -136,14 +141,31 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) target: &'static Target,
-    server: Option<Server>,
+    server: Option<Running>,
+}
+
+/// What a backend runs on.
+#[derive(Debug)]
+enum Running {
+    Server(Server),
+    Sentinels(Sentinels),
+}
+
+impl Running {
+    fn url(&self) -> &str {
+        match self {
+            Self::Server(server) => server.url(),
+            Self::Sentinels(set) => set.url(),
+        }
+    }
 }
 
 /// Its name, with version and origin of its server.
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.server {
-            Some(server) => server.fmt(f),
+            Some(Running::Server(server)) => server.fmt(f),
+            Some(Running::Sentinels(set)) => set.fmt(f),
             None => f.write_str(self.target.name),
         }
     }
@@ -167,8 +189,12 @@ impl Ready {
                 let path = folder.path().display().to_string();
                 (connect(folder.path()), Some(Arc::new(folder)), Some(path))
             }
-            (Place::Server(_, connect), Some(server)) => (connect(server.url()), None, Some(server.url().to_owned())),
-            (Place::Server(..), None) => unreachable!("a backend on a server is prepared with one"),
+            (Place::Server(_, connect) | Place::Sentinels(_, connect), Some(server)) => {
+                (connect(server.url()), None, Some(server.url().to_owned()))
+            }
+            (Place::Server(..) | Place::Sentinels(..), None) => {
+                unreachable!("a backend on a server is prepared with one")
+            }
         };
         let address = rest.map(|rest| format!("{}:{rest}", self.target.name));
         Store { connect, address, _folder: folder }

@@ -8,8 +8,8 @@ use crate::{
     images,
 };
 
-/// What `--backend` and `--require` may name beside servers.
-const WITHOUT_SERVER: &[&str] = &["memory", "sqlite"];
+/// What `--backend` and `--require` may name beside single servers.
+const MORE: &[&str] = &["memory", "sqlite", "redis-sentinel"];
 
 /// What the caller asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Wanted {
 
 /// All that can be named.
 fn known() -> impl Iterator<Item = &'static str> {
-    WITHOUT_SERVER.iter().copied().chain(Kind::ALL.iter().map(|kind| kind.name()))
+    MORE.iter().copied().chain(Kind::ALL.iter().map(|kind| kind.name()))
 }
 
 /// Installs what is missing for the ways that are wanted, and says what it could not. The engine that it had to start,

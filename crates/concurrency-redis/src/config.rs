@@ -1,16 +1,18 @@
 //! The options of the Redis backend.
 
+mod namespace;
+mod sentinel;
+
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use concurrency_core::{Error, Namespace, Result, Ttl, config};
+use concurrency_core::{Error, Namespace, Result, config};
 use serde::Deserialize;
 
-/// The longest that a call may be given.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
-/// The shortest: below this a loaded machine answers by chance.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
-/// The server's own limit is 512 MiB (`proto-max-bulk-len`); this leaves room for a batch in memory.
-const LARGEST_VALUE: usize = 256 << 20;
+pub(crate) use self::{
+    namespace::NamespaceConfig,
+    sentinel::{Place, SentinelConfig},
+};
+
 /// What every name on the server begins with, unless told otherwise.
 const PREFIX: &str = "concurrency";
 
@@ -18,7 +20,8 @@ const PREFIX: &str = "concurrency";
 ///
 /// Each option has one name: as a field here, as a parameter of the URL (`redis://localhost?operation_timeout=2s`), and as a
 /// method. Where the server is and who asks stand in the URL's address instead: `redis://user:password@host:port/db`, with
-/// `rediss:` for TLS. The options of a namespace are those of its components; the connections are one for all.
+/// `rediss:` for TLS; or, where sentinels know which server it is, `redis+sentinel://user:password@host:port,host:port/primary/db`.
+/// The options of a namespace are those of its components; the connections are one for all.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
@@ -26,14 +29,23 @@ pub struct RedisConfig {
     pub host: Option<String>,
     /// Its port; 6379 by default. In a URL it is in the address. Not for a namespace.
     pub port: Option<u16>,
-    /// The number of the database, 0 by default. In a URL it is the path. Not for a namespace.
+    /// Sentinels, each as `host` or `host:port`, with 26379 as the default port: they are asked where the primary is. Needs
+    /// `primary`, and takes the place of `host` and `port`. In a URL they are in the address. Not for a namespace.
+    pub sentinels: Option<Vec<String>>,
+    /// What the sentinels call the primary. In a URL it is the path. Not for a namespace.
+    pub primary: Option<String>,
+    /// The user at the sentinels, who needs `sentinel_password`; their default user unless set. Not for a namespace.
+    pub sentinel_user: Option<String>,
+    /// The password at the sentinels; none by default. Not for a namespace.
+    pub sentinel_password: Option<String>,
+    /// The number of the database, 0 by default. In a URL it is the path, or follows `primary` there. Not for a namespace.
     pub db: Option<u16>,
     /// The user, who needs a password; the server's default user unless set. In a URL it is in the address. Not for a namespace.
     pub user: Option<String>,
     /// The password; none by default. In a URL it is in the address. Not for a namespace.
     pub password: Option<String>,
-    /// Encrypt the connections, and check the server's certificate. False by default; in a URL it is the scheme. Not for a
-    /// namespace.
+    /// Encrypt the connections, and check the server's certificate, those of sentinels as well. False by default; in a URL it is
+    /// the scheme. Not for a namespace.
     pub tls: Option<bool>,
     /// A file with the certificates to trust, in PEM; the system's own by default. Needs `tls`. Not for a namespace.
     pub tls_ca_file: Option<PathBuf>,
@@ -77,32 +89,18 @@ impl fmt::Debug for RedisConfig {
         let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, .. } = self;
         let Self { operation_timeout, max_value, fence_retention, allow_eviction, .. } = self;
         let Self { cache_default_ttl, cache_clear, namespaces, .. } = self;
-        let password = password.as_ref().map(|_| "***");
+        let Self { sentinels, primary, sentinel_user, sentinel_password, .. } = self;
+        let hidden = |password: &Option<String>| password.as_ref().map(|_| "***");
         let mut debug = f.debug_struct("RedisConfig");
-        debug.field("host", host).field("port", port).field("db", db).field("user", user).field("password", &password);
+        debug.field("host", host).field("port", port).field("sentinels", sentinels).field("primary", primary);
+        debug.field("sentinel_user", sentinel_user).field("sentinel_password", &hidden(sentinel_password));
+        debug.field("db", db).field("user", user).field("password", &hidden(password));
         debug.field("tls", tls).field("tls_ca_file", tls_ca_file).field("key_prefix", key_prefix);
         debug.field("operation_timeout", operation_timeout).field("max_value", max_value);
         debug.field("fence_retention", fence_retention).field("allow_eviction", allow_eviction);
         debug.field("cache_default_ttl", cache_default_ttl).field("cache_clear", cache_clear);
         debug.field("namespaces", namespaces).finish()
     }
-}
-
-/// The options of one namespace, with all defaults filled in. Exhaustive on purpose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamespaceConfig {
-    /// How long a call may take.
-    pub(crate) operation_timeout: Duration,
-    /// The largest value and the largest event in bytes.
-    pub(crate) max_value: usize,
-    /// How long a fencing mark outlives the last fenced write of its key.
-    pub(crate) fence_retention: Ttl,
-    /// Whether locks may be given out on a server that may drop them.
-    pub(crate) allow_eviction: bool,
-    /// The TTL of entries set with `Expiry::Default`.
-    pub(crate) cache_default_ttl: Option<Ttl>,
-    /// How a cache is cleared.
-    pub(crate) cache_clear: CacheClear,
 }
 
 impl RedisConfig {
@@ -217,36 +215,57 @@ impl RedisConfig {
     }
 
     /// From `redis://user:password@host:port/db?option=value&..`; `rediss:` for TLS, `valkey:` and `valkeys:` mean the same. All
-    /// parts of the address may be left out but the host. In them `%` and two hexadecimal digits stand for a byte. Durations are
-    /// written as `90s` or `24h`.
+    /// parts of the address may be left out but the host. With `+sentinel` behind the scheme it is the address of sentinels:
+    /// `redis+sentinel://user:password@host:port,host:port/primary/db`, of which all but a host and the primary's name may be left
+    /// out; user and password are those at the primary. In an address `%` and two hexadecimal digits stand for a byte. Durations
+    /// are written as `90s` or `24h`.
     ///
     /// # Errors
     /// `InvalidArgument` for another scheme, no host, an unknown option, one that belongs into the address, and a value out of
-    /// bounds. No text of it contains the password.
+    /// bounds. No text of it contains a password.
     pub fn from_url(url: &str) -> Result<Self> {
         let (address, options) = url.split_once('?').unwrap_or((url, ""));
         let (scheme, address) = address.split_once(':').unwrap_or((address, ""));
-        let tls = match scheme {
+        let (plain, sentinels) = scheme.strip_suffix("+sentinel").map_or((scheme, false), |plain| (plain, true));
+        let tls = match plain {
             "redis" | "valkey" => false,
             "rediss" | "valkeys" => true,
-            _ => return Err(Error::invalid("URL", "redis://HOST, or rediss://HOST for TLS; one standalone server")),
+            _ => {
+                return Err(Error::invalid(
+                    "URL",
+                    "redis://HOST, or redis+sentinel://HOST,HOST/PRIMARY; rediss for TLS",
+                ));
+            }
         };
         let mut config: Self = config::from_options(options)?;
         let Self { host, port, db, user, password, tls: encrypted, .. } = &config;
         let elsewhere = [host.is_some(), port.is_some(), db.is_some(), user.is_some(), password.is_some()];
-        if elsewhere.contains(&true) || encrypted.is_some() {
+        if elsewhere.contains(&true) || encrypted.is_some() || config.sentinels.is_some() || config.primary.is_some() {
             return Err(Error::invalid("URL", "redis://user:password@host:port/db stands before the question mark"));
         }
-        let config::Address { user, password, host, port, path } = config::Address::parse(address)?;
         config.tls = tls.then_some(true);
-        config.user = Some(user).filter(|user| !user.is_empty());
-        config.password = password;
-        config.host = Some(host);
-        config.port = port;
-        let number = |path: &str| path.parse().map_err(|_| Error::invalid("db", "a number from 0 to 65,535"));
-        config.db = (!path.is_empty()).then(|| number(&path)).transpose()?;
+        if sentinels {
+            config.take_address_of_sentinels(address)?;
+        } else {
+            config.take_address(address)?;
+        }
         config.check()?;
         Ok(config)
+    }
+
+    fn take_address(&mut self, address: &str) -> Result<()> {
+        let config::Address { user, password, host, port, path } = config::Address::parse(address)?;
+        self.user = Some(user).filter(|user| !user.is_empty());
+        self.password = password;
+        self.host = Some(host);
+        self.port = port;
+        self.take_db(&path)
+    }
+
+    fn take_db(&mut self, path: &str) -> Result<()> {
+        let number = |path: &str| path.parse().map_err(|_| Error::invalid("db", "a number from 0 to 65,535"));
+        self.db = (!path.is_empty()).then(|| number(path)).transpose()?;
+        Ok(())
     }
 
     /// # Errors
@@ -258,6 +277,7 @@ impl RedisConfig {
         if self.user.is_some() && self.password.is_none() {
             return Err(Error::invalid("user", "a user needs a password"));
         }
+        self.check_sentinels()?;
         if self.tls_ca_file.is_some() && self.tls != Some(true) {
             return Err(Error::invalid("tls_ca_file", "it needs tls"));
         }
@@ -277,43 +297,9 @@ impl RedisConfig {
         Ok(())
     }
 
-    /// Only options that may differ for a namespace are set.
-    fn is_of_namespace(&self) -> bool {
-        let Self { host, port, db, user, password, tls, tls_ca_file, key_prefix, namespaces, .. } = self;
-        let address = host.is_none() && port.is_none() && db.is_none() && user.is_none() && password.is_none();
-        address && tls.is_none() && tls_ca_file.is_none() && key_prefix.is_none() && namespaces.is_empty()
-    }
-
-    fn check_of_namespace(&self) -> Result<()> {
-        if self.operation_timeout.is_some_and(|timeout| !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&timeout)) {
-            return Err(Error::invalid("operation_timeout", "10 ms to an hour"));
-        }
-        if self.max_value.is_some_and(|bytes| !(1..=LARGEST_VALUE).contains(&bytes)) {
-            return Err(Error::invalid("max_value", "1 byte to 256 MiB"));
-        }
-        self.fence_retention.map(Ttl::new).transpose()?;
-        self.cache_default_ttl.map(Ttl::new).transpose()?;
-        Ok(())
-    }
-
     /// What all names on the server begin with.
     pub(crate) fn prefix(&self) -> &str {
         self.key_prefix.as_deref().unwrap_or(PREFIX)
-    }
-
-    /// What holds for a namespace. The configuration was checked.
-    pub(crate) fn of(&self, namespace: &str) -> NamespaceConfig {
-        let own = self.namespaces.get(namespace).unwrap_or(self);
-        let retention = own.fence_retention.or(self.fence_retention).unwrap_or(Duration::from_secs(86_400));
-        let default_ttl = own.cache_default_ttl.or(self.cache_default_ttl);
-        NamespaceConfig {
-            operation_timeout: own.operation_timeout.or(self.operation_timeout).unwrap_or(Duration::from_secs(5)),
-            max_value: own.max_value.or(self.max_value).unwrap_or(16 << 20),
-            fence_retention: Ttl::new(retention).expect("checked"),
-            allow_eviction: own.allow_eviction.or(self.allow_eviction).unwrap_or(false),
-            cache_default_ttl: default_ttl.map(|ttl| Ttl::new(ttl).expect("checked")),
-            cache_clear: own.cache_clear.or(self.cache_clear).unwrap_or_default(),
-        }
     }
 }
 
@@ -359,6 +345,17 @@ mod tests {
             "redis://:secret@h:port",
             "redis+cluster://:secret@h",
             "redis+sentinel://:secret@h",
+            "redis+sentinel://:secret@/main",
+            "redis+sentinel://:secret@h,/main",
+            "redis+sentinel://:secret@h:port/main",
+            "redis+sentinel://:secret@h/main/x",
+            "redis+sentinel://:secret@h/main/1/2",
+            "redis+sentinel://:secret@h/",
+            "redis+sentinel://h/main?primary=secret",
+            "redis+sentinel://h/main?sentinels=secret",
+            "redis+sentinel://h/main?sentinel_user=secret",
+            "redis://h?sentinel_password=secret",
+            "sentinel://:secret@h/main",
             "redis://:secret@h?nonsense=1",
             "redis://h?password=secret",
             "redis://:secret@h?tls=true",

@@ -8,6 +8,7 @@ mod gathering;
 mod link;
 mod pushes;
 mod request;
+mod sentinel;
 mod server;
 mod target;
 #[cfg(test)]

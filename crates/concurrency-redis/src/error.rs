@@ -172,6 +172,31 @@ pub(crate) fn cluster() -> Error {
     Error::Incompatible { what: "server", found: "a node of a cluster".into(), wanted: "a standalone server".into() }
 }
 
+/// A sentinel, which knows where a server is and holds no data.
+pub(crate) fn a_sentinel() -> Error {
+    let wanted = "a server; a sentinel stands in a URL of redis+sentinel".into();
+    Error::Incompatible { what: "server", found: "a sentinel".into(), wanted }
+}
+
+/// It was asked as a sentinel, and is none.
+pub(crate) fn no_sentinel() -> Error {
+    Error::Incompatible { what: "sentinel", found: "another kind of server".into(), wanted: "a sentinel".into() }
+}
+
+/// Nobody knows where the primary is.
+pub(crate) fn no_sentinel_answers() -> Error {
+    let source = Some(Source::new("no sentinel answers"));
+    Error::Unavailable { outcome: Outcome::NotApplied, source }
+}
+
+/// What a sentinel answers to the question where the primary is.
+pub(crate) fn of_sentinel(error: &ServerError) -> Error {
+    match cause(error.code(), error.details().unwrap_or_default()) {
+        "UNKNOWN" => no_sentinel(),
+        _ => of_server(error),
+    }
+}
+
 /// The code that tells what happened. Redis 6.2 wraps what failed inside a script into `ERR`, and some causes have only a text.
 fn cause<'e>(code: &'e str, text: &str) -> &'e str {
     if code != "ERR" {

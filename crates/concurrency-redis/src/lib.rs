@@ -13,7 +13,7 @@
 //! # Ok(())
 //! # }
 //! ```
-//! Redis 6.2 or newer, or Valkey, as one standalone server. Options are described at [`RedisConfig`]; guarantees, rights that a
+//! Redis 6.2 or newer, or Valkey, as one standalone server, or as the primary that sentinels name. Options are described at [`RedisConfig`]; guarantees, rights that a
 //! login needs and the names on the server in `docs/backends/redis.md`.
 
 mod cache;
@@ -48,8 +48,8 @@ use self::{
     lock::Desk,
 };
 
-/// One client of one server: two connections, whatever the number of components. Clones are the same client; a process needs
-/// one per server.
+/// One client of one server, or of a primary and those that may take its place: two connections, whatever the number of
+/// components. Clones are the same client; a process needs one per server.
 #[derive(Debug, Clone)]
 pub struct Redis {
     config: Arc<RedisConfig>,
@@ -60,9 +60,19 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// `redis://user:password@host:port/db` and `rediss:` for TLS, with the options of [`RedisConfig`] as its parameters.
+    /// `redis://user:password@host:port/db` and `rediss:` for TLS, with the options of [`RedisConfig`] as its parameters; or
+    /// `redis+sentinel://user:password@host:port,host:port/primary/db`.
     pub const CONNECTOR: Connector = Connector {
-        schemes: &["redis", "rediss", "valkey", "valkeys"],
+        schemes: &[
+            "redis",
+            "rediss",
+            "redis+sentinel",
+            "rediss+sentinel",
+            "valkey",
+            "valkeys",
+            "valkey+sentinel",
+            "valkeys+sentinel",
+        ],
         connect: |url| {
             Box::pin(async move { Ok(Arc::new(Self::connect(RedisConfig::from_url(url)?).await?) as Arc<dyn Backend>) })
         },
@@ -71,7 +81,7 @@ impl Redis {
     /// Connects, asks the server what it is and how it is set up, and proves that it runs scripts.
     ///
     /// # Errors
-    /// `InvalidArgument` for an option out of bounds; `Unavailable` where nobody listens, and for a server that is loading or
+    /// `InvalidArgument` for an option out of bounds, and for a primary that no sentinel knows; `Unavailable` where nobody listens, and for a server that is loading or
     /// read-only; `Timeout` for one that does not answer within `operation_timeout`; `Unauthorized` for a login that is refused
     /// or may not run scripts or subscribe; `Incompatible` for what is not Redis or too old, a node of a cluster, and TLS on one
     /// side only; `Exhausted` where it takes no more connections.

@@ -7,7 +7,19 @@ use crate::{CONNECTORS, Error};
 /// Feature (and name in a configuration) and the schemes of its URLs.
 pub(crate) const LATER: [(&str, &[&str]); 6] = [
     ("sqlite", &["sqlite"]),
-    ("redis", &["redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys"]),
+    (
+        "redis",
+        &[
+            "redis",
+            "rediss",
+            "redis+sentinel",
+            "rediss+sentinel",
+            "valkey",
+            "valkeys",
+            "valkey+sentinel",
+            "valkeys+sentinel",
+        ],
+    ),
     ("memcached", &["memcached", "memcache"]),
     ("postgres", &["postgres", "postgresql"]),
     ("mysql", &["mysql", "mariadb"]),

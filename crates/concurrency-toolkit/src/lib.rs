@@ -21,7 +21,7 @@
 //! |---|---|---|---|
 //! | `memory:` | `memory` | always there | [`Memory`]: everything in this process |
 //! | `null:` | `null` | always there | [`Null`]: accepts everything, remembers nothing |
-//! | `redis://HOST`, `rediss://HOST` for TLS | `redis` | `redis` | `Redis`: Redis or Valkey |
+//! | `redis://HOST`, `rediss://HOST` for TLS; `redis+sentinel://HOST,HOST/NAME` | `redis` | `redis` | `Redis`: Redis or Valkey |
 //! | `sqlite:PATH` | `sqlite` | `sqlite` | `Sqlite`: one file, for the processes of one machine |
 //!
 //! Everything of [`concurrency_core`] is re-exported here: the traits, the values and the companions that know your types.

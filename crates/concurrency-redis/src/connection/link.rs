@@ -27,9 +27,9 @@ use super::{
     gathering::Crowd,
     pushes::Routes,
     server::{self, Server},
-    target::Target,
+    target::{Dialled, Target},
 };
-use crate::error;
+use crate::{config::Place, error};
 
 /// The pause after the first attempt in vain, and the shortest between two attempts; each further one is twice as long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -164,6 +164,8 @@ impl Drop for Link {
 struct Opened {
     connected: Arc<Connected>,
     driver: JoinHandle<()>,
+    /// Where it leads.
+    place: Place,
 }
 
 impl Shared {
@@ -172,21 +174,27 @@ impl Shared {
         let Opener { target, inbox, routes, limit } = opener;
         let opening = async {
             let on_push = routes.as_ref().map(|routes| routes.on_push());
-            let crowd = Crowd::default();
-            let opened = target.open(*limit, on_push, &crowd, || self.accepted.store(true, Ordering::Release)).await;
-            let (mut connection, driver) = opened?;
+            let dialled = target.open(*limit, on_push, &self.accepted).await?;
+            let Dialled { mut connection, driver, crowd, place } = dialled;
             let driver = tokio::spawn(driver);
             // From here on dropping it ends the driver.
             let guard = EndOnDrop(driver.abort_handle());
             let server = match routes {
-                None => Some(server::ask(&mut connection, target.db, inbox).await?),
+                None => {
+                    let mut server = server::ask(&mut connection, target.db, inbox).await?;
+                    if target.fails_over() {
+                        server.may_fail_over();
+                    }
+                    target.is_at(place.clone());
+                    Some(server)
+                }
                 Some(routes) => {
                     routes.subscribe_all(&mut connection, generation).await?;
                     None
                 }
             };
             let connected = Connected::new(connection, crowd, generation, server, guard);
-            Ok(Opened { connected: Arc::new(connected), driver })
+            Ok(Opened { connected: Arc::new(connected), driver, place })
         };
         let opened = tokio::time::timeout(*limit, opening).await;
         self.accepted.store(false, Ordering::Release);
@@ -195,12 +203,14 @@ impl Shared {
 }
 
 async fn keep(shared: Arc<Shared>, opener: Opener, mut opened: Opened) {
+    let mut commands = opener.target.follow();
     loop {
-        let Opened { connected, driver } = &mut opened;
+        let Opened { connected, driver, place } = &mut opened;
         tokio::select! {
             _ = driver => {}
             () = connected.suspected.notified() => {}
             () = connected.has_fallen_silent(opener.limit), if opener.routes.is_some() => {}
+            () = go_elsewhere(&mut commands, place), if opener.routes.is_some() => {}
         }
         let generation = connected.generation + 1;
         shared.status.send_replace(Status::Lost);
@@ -212,6 +222,17 @@ async fn keep(shared: Arc<Shared>, opener: Opener, mut opened: Opened) {
             routes.gap();
         }
     }
+}
+
+/// Returns when commands go to another place than this, once for each such place: where sentinels do not agree, the two stay
+/// where they are.
+async fn go_elsewhere(commands: &mut watch::Receiver<Option<Place>>, place: &Place) {
+    while commands.changed().await.is_ok() {
+        if commands.borrow_and_update().as_ref().is_some_and(|now| now != place) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn reopen(shared: &Shared, opener: &Opener, generation: u64) -> Opened {

@@ -17,6 +17,14 @@ pub(crate) struct Server {
     pub(crate) eviction: Eviction,
 }
 
+impl Server {
+    /// Another one takes its place when it crashes, whatever it had written down: what it acknowledged and had not sent there
+    /// yet is gone.
+    pub(super) fn may_fail_over(&mut self) {
+        self.survives = self.survives.min(Survives::Process);
+    }
+}
+
 /// What a server may drop when its memory is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Eviction {
@@ -61,6 +69,22 @@ pub(super) async fn ask(connection: &mut MultiplexedConnection, db: u16, inbox: 
     Ok(Server { survives: facts.survives(always), eviction: facts.eviction() })
 }
 
+/// Whether the server says of itself that it is a primary, in its answer to `HELLO`; one that does not say is taken for one.
+///
+/// # Errors
+/// `Unavailable` for a replica.
+pub(super) fn check_role(hello: &Value) -> Result<()> {
+    answered(hello)?;
+    is_primary(value(&pairs(hello), "role"))
+}
+
+fn is_primary(role: Option<&str>) -> Result<()> {
+    match role {
+        Some(role) if role != "master" => Err(error::unavailable(Outcome::NotApplied)),
+        _ => Ok(()),
+    }
+}
+
 fn answered(value: &Value) -> Result<()> {
     match value {
         Value::ServerError(refused) => Err(error::of_server(refused)),
@@ -88,14 +112,12 @@ impl Facts<'_> {
         {
             return Err(error::too_old(version));
         }
-        if value(&self.hello, "mode").or_else(|| self.line("redis_mode")).is_some_and(|mode| mode != "standalone") {
-            return Err(error::cluster());
+        match value(&self.hello, "mode").or_else(|| self.line("redis_mode")) {
+            None | Some("standalone") => {}
+            Some("sentinel") => return Err(error::a_sentinel()),
+            Some(_) => return Err(error::cluster()),
         }
-        let role = value(&self.hello, "role").or_else(|| self.line("role"));
-        if role.is_some_and(|role| role != "master") {
-            return Err(error::unavailable(Outcome::NotApplied));
-        }
-        Ok(())
+        is_primary(value(&self.hello, "role").or_else(|| self.line("role")))
     }
 
     /// `always`: it synchronises its log before it answers, also while it rewrites it.

@@ -1,0 +1,62 @@
+//! A primary, its replicas and sentinels: how the primary is found, and what a failover does to those who work.
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
+
+mod failover;
+mod finding;
+mod load;
+mod losses;
+
+use std::{sync::Arc, time::Duration};
+
+use concurrency_core::{Error, Outcome, clock::BootInstant};
+use concurrency_redis::{Redis, RedisConfig};
+use servers::{Kind, Sentinels, Setup, Via};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a call may take.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// `None` where no servers can be had, and none have to be. What they have answered is on disk: what is lost here, no setting saves.
+fn set() -> Option<Sentinels> {
+    let set = servers::sentinels_for_test(Kind::Redis, Some(Via::Local), &Setup::new().durable())?;
+    Some(set.impatient().unwrap())
+}
+
+fn config(set: &Sentinels) -> RedisConfig {
+    RedisConfig::from_url(set.url()).unwrap().operation_timeout(LIMIT)
+}
+
+async fn client(set: &Sentinels) -> Redis {
+    Redis::connect(config(set)).await.unwrap()
+}
+
+/// Whether a call may end so because of its server.
+fn is_outage(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { .. } | Error::Timeout { .. })
+}
+
+/// What `call` answers when there is a server again.
+async fn at_last<T>(what: &str, mut call: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    let end = BootInstant::now().after(PATIENCE);
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(is_outage(&error) && !end.has_passed(), "{what}: {error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn becomes(what: &str, is_so: impl Fn() -> bool) {
+    let end = BootInstant::now().after(PATIENCE);
+    while !is_so() {
+        assert!(!end.has_passed(), "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// It says that nobody could be asked, and that nothing was done.
+fn is_without_effect(error: &Error) {
+    assert!(matches!(error, Error::Unavailable { outcome: Outcome::NotApplied, .. }), "{error:?}");
+}
