@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// So many histories by real time are run at once: each waits most of its time.
-const REAL_AT_ONCE: usize = 6;
+const REAL_AT_ONCE: usize = 24;
 /// So many are judged before the next ones begin.
 const BATCH: u64 = 60;
 /// What a call may take by real time.
@@ -83,7 +83,8 @@ fn subjects(options: &Options) -> Vec<Subject> {
     if let Some(plan) = &options.plan {
         return vec![plan.subject];
     }
-    let is_wanted = |subject: &&Subject| subject.word().contains(&options.case) || options.case.contains(subject.word());
+    let is_wanted =
+        |subject: &&Subject| subject.word().contains(&options.case) || options.case.contains(subject.word());
     Subject::ALL.iter().filter(is_wanted).copied().collect()
 }
 
@@ -161,7 +162,12 @@ fn tell_shortest(place: &Place, plan: &Plan, options: &Options) {
         fails
     });
     let backend = options.backends.first().map_or("memory", String::as_str);
-    println!("the shortest plan found: {} faults, {} clients, {} turns", shortest.faults.len(), shortest.clients, shortest.turns);
+    println!(
+        "the shortest plan found: {} faults, {} clients, {} turns",
+        shortest.faults.len(),
+        shortest.clients,
+        shortest.turns
+    );
     println!("    {}", last.unwrap_or_else(|| "it did not fail again".to_owned()));
     println!("    cargo xtask conformance --level 5 --backend {backend} --plan {shortest}");
 }

@@ -18,9 +18,9 @@ use super::server::{Reply, Request, Server};
 use crate::fault::{Fault, Kind, Place, Strikes};
 
 /// What a call may take, its repeats included.
-const OPERATION_TIMEOUT: Duration = Duration::from_millis(200);
-/// A request that may be repeated waits this part of it for an answer.
-const PATIENCE: u32 = 3;
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(240);
+/// A request that may be repeated waits this part of it for an answer: longer than the shortest lease.
+const PATIENCE: u32 = 2;
 /// A message is under way for 1 ms and up to so much more.
 const SPREAD: Duration = Duration::from_millis(3);
 /// Pause before a repeat.

@@ -159,9 +159,9 @@ impl Writer {
     fn expected(&mut self, stream: &str) -> Expect {
         let seen = self.seen.get(stream).copied().unwrap_or(0);
         match self.worker.rng.u8(..8) {
-            0..4 => Expect::Exact(seen),
-            // What another may have appended meanwhile.
-            4 => Expect::Exact(seen + 1),
+            0..3 => Expect::Exact(seen),
+            // What another may append meanwhile, or later.
+            3 | 4 => Expect::Exact(seen + self.worker.rng.u64(1..=2)),
             5 => Expect::NoStream,
             6 => Expect::Exists,
             _ => Expect::Any,

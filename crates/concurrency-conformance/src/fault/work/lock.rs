@@ -11,8 +11,8 @@ use concurrency_core::{Claim, Error, Lease, MIN_LOCK_TTL, Released, Result};
 use super::{Client, Judgement, KEYS, Scene, Worker, key};
 use crate::{
     Time,
-    history::{Open, RecordedLock},
-    linear::LockModel,
+    history::{Answer, History, Open, OperationOf, RecordedLock},
+    linear::{LockAnswer, LockCall, LockModel},
 };
 
 pub(super) async fn run(scene: &Scene<'_>) -> Result<Judgement> {
@@ -37,8 +37,35 @@ pub(super) async fn run(scene: &Scene<'_>) -> Result<Judgement> {
         // Whatever a late request holds is over after one TTL; where time is real, nobody waits for that.
         drop(auditor.try_acquire(&claim).await);
     }
-    let shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Judgement { shown, broken: scene.judge::<LockModel>(&auditor.history()) })
+    let mut shown = std::mem::take(&mut *shown.lock().unwrap_or_else(PoisonError::into_inner));
+    let history = auditor.history();
+    shown.extend(released_after_all(&history));
+    Ok(Judgement { shown, broken: scene.judge::<LockModel>(&history) })
+}
+
+/// Owners whose release was not answered and let somebody else in before their own lease would have.
+fn released_after_all(history: &History<LockModel>) -> BTreeSet<u64> {
+    let granted = |operation: &OperationOf<LockModel>| match operation.answer {
+        Answer::Ok(LockAnswer::Granted { owner, deadline, .. }) => Some((owner, deadline)),
+        _ => None,
+    };
+    let mut shown = BTreeSet::new();
+    for release in &history.operations {
+        let (LockCall::Release { owner, .. }, Answer::Unknown { .. }) = (&release.call, &release.answer) else {
+            continue;
+        };
+        let same = |other: &&OperationOf<LockModel>| other.key == release.key;
+        let on_it = || history.operations.iter().filter(same).filter_map(|other| Some((other, granted(other)?)));
+        let Some(deadline) = on_it().filter(|(_, (by, _))| by == owner).map(|(_, (_, end))| end).max() else {
+            continue;
+        };
+        let others = on_it().filter(|(_, (by, _))| by != owner);
+        let let_in = |time: u64| time > release.invoked && time < deadline;
+        if others.into_iter().any(|(other, _)| other.returned.is_some_and(let_in)) {
+            shown.insert(*owner);
+        }
+    }
+    shown
 }
 
 /// One client: what it believes to hold, and claims of which it does not know whether they hold something.
@@ -63,7 +90,9 @@ impl Client for Holder {
             let lease = self.held.swap_remove(self.worker.rng.usize(..self.held.len()));
             return self.hold(lease).await;
         }
-        let claim = Claim::new(key(&mut self.worker.rng), MIN_LOCK_TTL).expect("the claim is valid");
+        // Shorter than a call may take, and longer.
+        let ttl = MIN_LOCK_TTL * if self.worker.rng.bool() { 1 } else { 4 };
+        let claim = Claim::new(key(&mut self.worker.rng), ttl).expect("the claim is valid");
         if self.worker.rng.u8(..4) == 0 { self.wait(claim).await } else { self.ask(claim).await }
     }
 }

@@ -109,12 +109,12 @@ impl Registers {
     fn choose(&mut self, key: &str) -> StateCall {
         let (when, value) = (self.matching(key), self.worker.mark());
         let rng = &mut self.worker.rng;
-        let fence = (self.fences && rng.u8(..4) == 0).then(|| {
+        let fence = (self.fences && rng.u8(..3) == 0).then(|| {
             let highest = self.tokens.fetch_add(u64::from(rng.u8(..3) == 0), Ordering::Relaxed);
             (highest + 1).saturating_sub(rng.u64(..3))
         });
         if let Some(token) = fence
-            && rng.u8(..4) == 0
+            && rng.u8(..3) == 0
         {
             return StateCall::Fence { token };
         }
