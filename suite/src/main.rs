@@ -3,6 +3,7 @@
 
 mod backends;
 mod conformance;
+mod faults;
 mod kinds;
 mod list;
 mod mutation;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         }
         Command::List => list::run(),
         Command::Conformance if options.mutants => mutation::run(&options),
+        Command::Conformance if options.levels == [5] => faults::run(&options),
         Command::Conformance => conformance::run(&options),
     }
 }

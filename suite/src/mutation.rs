@@ -1,6 +1,7 @@
 //! The suite's own test: every wrong backend must be caught by a case that names the sentence it breaks, with every seed,
 //! while the true backend passes with the same seeds.
 
+mod faults;
 mod processes;
 
 use std::{collections::BTreeMap, process::ExitCode};
@@ -53,6 +54,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+    hunts.push(faults::hunt(options, &seeds));
     let of_all = |count: fn(&Hunt) -> usize| hunts.iter().map(count).sum::<usize>();
     let (mutants, beyond) = (of_all(|hunt| hunt.fates.len()), of_all(|hunt| hunt.beyond));
     if beyond > 0 {
@@ -85,7 +87,11 @@ impl Prey {
 impl Fate {
     fn print(&self, seeds: &[u64], at: &str) {
         let Self { prey: Prey { name, kind, sentences }, caught, by } = self;
-        let by = by.map_or_else(|| "no case".to_owned(), |case| format!("{}::{}", case.group, case.name));
+        let by = match by {
+            Some(case) => format!("{}::{}", case.group, case.name),
+            None if *caught > 0 => "histories".to_owned(),
+            None => "nothing".to_owned(),
+        };
         let verdict = if *caught == seeds.len() as u64 { "caught" } else { "MISSED" };
         let ids = sentences.join(", ");
         println!("{verdict} {kind:<6} {name:<40} {ids:<12} {caught} of {} seeds, by {by}{at}", seeds.len());

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use concurrency_conformance::fault::Plan;
 use servers::Via;
 
 /// What `--help` prints.
@@ -11,6 +12,10 @@ usage: cargo xtask conformance [OPTION ..]
   --backend NAME   which backend; may be repeated; all unless given
   --level N        1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given; with --mutants
                    only cases of these levels hunt, and only mutants of sentences that one of them names are hunted
+                   5 histories under fire, alone: state, locks and events of memory and redis while connections are cut, stopped
+                   and half open and requests come late; 20 rounds of each unless --rounds or --for says more. Ends with 2
+                   where too little was hit to prove anything
+  --plan PLAN      with --level 5: this plan, as a failing run prints it
   --case TEXT      only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N         where randomness begins; 1 unless given
   --rounds N       how many seeds, from that one on; 1 unless given, 20 with --mutants
@@ -23,7 +28,7 @@ usage: cargo xtask conformance [OPTION ..]
   --via HOW        where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
                    url (CONCURRENCY_<NAME>_URL); containers where a Docker engine answers, else local, unless given
   --report FILE    write the verdicts as JSON (FILE.json) or Markdown (FILE.md)
-  --history FILE   write what level 4 records as JSON lines, one operation a line, for other checkers
+  --history FILE   write what levels 4 and 5 record as JSON lines, one operation a line, for other checkers
   --list           print all cases and mutants with the sentences that they name, as JSON";
 
 /// What is to be done.
@@ -46,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) backends: Vec<String>,
     /// Empty is 1 to 4.
     pub(crate) levels: Vec<u8>,
+    /// What is to go wrong, instead of what a seed draws.
+    pub(crate) plan: Option<Plan>,
     /// Empty is all.
     pub(crate) case: String,
     /// The first seed.
@@ -90,6 +97,7 @@ impl Options {
             command: Command::Conformance,
             backends: Vec::new(),
             levels: Vec::new(),
+            plan: None,
             case: String::new(),
             seed: 1,
             rounds: None,
@@ -108,6 +116,7 @@ impl Options {
                 Value(command) if command == "conformance" => {}
                 Long("backend") => options.backends.push(parser.value()?.string()?),
                 Long("level") => options.levels.push(level(&parser.value()?.string()?)?),
+                Long("plan") => options.plan = Some(parser.value()?.string()?.parse::<Plan>()?),
                 Long("case") => options.case = parser.value()?.string()?,
                 Long("seed") => options.seed = parser.value()?.parse()?,
                 Long("rounds") => options.rounds = Some(parser.value()?.parse()?),
@@ -124,15 +133,20 @@ impl Options {
                 other => return Err(other.unexpected()),
             }
         }
+        if options.levels.contains(&5) && options.levels.len() > 1 {
+            return Err("level 5 is run alone".into());
+        }
+        if options.plan.is_some() && options.levels != [5] {
+            return Err("a plan is for --level 5".into());
+        }
         Ok(options)
     }
 }
 
 fn level(number: &str) -> Result<u8, lexopt::Error> {
     match number.parse() {
-        Ok(level @ 1..=4) => Ok(level),
-        Ok(5) => Err("level 5 (faults) is not part of this version".into()),
-        _ => Err(format!("no level {number:?}: 1, 2, 3 or 4").into()),
+        Ok(level @ 1..=5) => Ok(level),
+        _ => Err(format!("no level {number:?}: 1 to 5").into()),
     }
 }
 

@@ -242,6 +242,11 @@ impl<M: Model> Open<M> {
         answer
     }
 
+    /// Notes nothing: it was not called.
+    pub fn withdraw(mut self) {
+        self.operation = None;
+    }
+
     /// Notes it as another call than it began as: as what its answer says that it came to.
     pub fn end_as(mut self, call: M::Call, answer: Answer<M::Answer>) {
         let mut operation = self.operation.take().expect("an operation ends once");

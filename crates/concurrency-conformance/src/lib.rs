@@ -32,6 +32,8 @@
 //! 3. Model: random sequences of operations, replayed on the in-memory model of `concurrency-core`.
 //! 4. Histories: concurrent operations recorded and judged by a linearizability checker.
 //!
+//! Level 5, histories under fire, has no cases, since it needs control over the server: see [`fault`].
+//!
 //! # What a backend declares
 //! Cases of what a backend does not declare in its `capabilities()` are reported as *not declared*, never skipped silently;
 //! for operations that it does not declare, other cases check that they answer `Unsupported` and change nothing.
@@ -41,6 +43,7 @@ mod registry;
 mod component;
 mod context;
 mod crowd;
+pub mod fault;
 mod harness;
 pub mod history;
 pub mod linear;

@@ -246,6 +246,19 @@ async fn a_fence_is_repeated() {
     }
 }
 
+// G-63: found at level 5, redis, state, seed 37.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_that_was_overtaken_by_a_higher_one_is_not_called_without_effect() {
+    let Some(setting) = Setting::new().await else { return };
+    let states = setting.states();
+    setting.proxy.cut_after(SCRIPT, async move {
+        let below = SaveOptions::new().fenced_by(FencingToken(4));
+        let refused = states.save("k", "v".into(), below).await.unwrap_err();
+        assert!(matches!(refused, Error::Fenced { seen: FencingToken(5), .. }), "the first copy has raised the mark");
+        states.fence(&["k"], FencingToken(6)).await.unwrap();
+    });
+    lost(setting.cut_states().fence(&["k"], FencingToken(5)).await, SETTLED);
+}
 // C-30, C-31, G-66, G-67
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cache_repeats_removals_and_never_a_set() {

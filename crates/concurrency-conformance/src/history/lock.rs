@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use concurrency_core::{Claim, Error, FencingToken, Lease, Lock, Owner, Released, Result, clock::BootInstant};
 
-use super::{History, Numbers, Recorder, nanos};
+use super::{History, Numbers, Open, Recorder, nanos};
 use crate::linear::{LockAnswer, LockCall, LockModel};
 
 /// One client of a lock, whose calls are noted. They answer what the lock answers.
@@ -49,8 +49,7 @@ impl RecordedLock {
     /// # Errors
     /// Those of the lock.
     pub async fn try_acquire(&self, claim: &Claim) -> Result<Option<Lease>> {
-        let (owner, ttl, slack) = self.asked(claim);
-        let open = self.recorder.begin(self.client, claim.key(), LockCall::TryAcquire { owner, ttl, slack });
+        let open = self.begin_acquire(claim);
         let answer = self.lock.try_acquire(claim).await;
         let noted = answer.as_ref().map(|lease| lease.as_ref().map_or(LockAnswer::Held, |lease| self.granted(lease)));
         open.close(noted.map_err(Clone::clone));
@@ -78,10 +77,7 @@ impl RecordedLock {
     /// # Errors
     /// Those of the lock.
     pub async fn renew(&self, lease: &Lease) -> Result<Lease> {
-        let (owner, ttl, slack) = self.asked(lease.claim());
-        let (token, deadline) = (lease.fencing_token().0, instant(lease.deadline()));
-        let call = LockCall::Renew { owner, token, ttl, slack, deadline };
-        let open = self.recorder.begin(self.client, lease.key(), call);
+        let open = self.begin_renew(lease);
         let answer = self.lock.renew(lease).await;
         open.close(match &answer {
             Ok(lease) => Ok(LockAnswer::Renewed { deadline: instant(lease.deadline()) }),
@@ -96,9 +92,7 @@ impl RecordedLock {
     /// # Errors
     /// Those of the lock.
     pub async fn release(&self, claim: &Claim, token: Option<FencingToken>) -> Result<Released> {
-        let (owner, token_number) = (self.owners.of(claim.owner()), token.map(|token| token.0));
-        let call = LockCall::Release { owner, token: token_number };
-        let open = self.recorder.begin(self.client, claim.key(), call);
+        let open = self.begin_release(claim, token);
         let answer = self.lock.release(claim, token).await;
         let noted = answer.as_ref().map(|released| match released {
             Released::Ours => LockAnswer::Ours,
@@ -118,6 +112,33 @@ impl RecordedLock {
         let answer = self.lock.holder(name).await.map(|held| held.map(|held| held.token));
         open.close(answer.clone().map(|token| LockAnswer::Holder { token: token.map(|token| token.0) }));
         answer
+    }
+
+    /// An attempt that somebody else carries out: a copy of a request, say, of which nobody will hear. Dropped, it is noted
+    /// as one that may take effect at any time from now on.
+    pub fn begin_acquire(&self, claim: &Claim) -> Open<LockModel> {
+        let (owner, ttl, slack) = self.asked(claim);
+        self.recorder.begin(self.client, claim.key(), LockCall::TryAcquire { owner, ttl, slack })
+    }
+
+    /// As [`begin_acquire`](Self::begin_acquire), a renewal.
+    pub fn begin_renew(&self, lease: &Lease) -> Open<LockModel> {
+        let (owner, ttl, slack) = self.asked(lease.claim());
+        let (token, deadline) = (lease.fencing_token().0, instant(lease.deadline()));
+        let call = LockCall::Renew { owner, token, ttl, slack, deadline };
+        self.recorder.begin(self.client, lease.key(), call)
+    }
+
+    /// As [`begin_acquire`](Self::begin_acquire), a release.
+    pub fn begin_release(&self, claim: &Claim, token: Option<FencingToken>) -> Open<LockModel> {
+        let (owner, token) = (self.owners.of(claim.owner()), token.map(|token| token.0));
+        self.recorder.begin(self.client, claim.key(), LockCall::Release { owner, token })
+    }
+
+    /// The number by which the history knows this owner.
+    #[must_use]
+    pub fn owner(&self, claim: &Claim) -> u64 {
+        self.owners.of(claim.owner())
     }
 
     fn asked(&self, claim: &Claim) -> (u64, u64, u64) {

@@ -186,6 +186,14 @@ impl LockState {
         Some(Self { lease: Some(Live { owner, token: None, ends }), ..free })
     }
 
+    /// After a repeated acquire of a lease that lives, whose answer was lost: nobody counts on what it adds.
+    fn extend_unseen(&self, owner: u64, span: Span, window: Window) -> Option<Self> {
+        let lease = self.lease.as_ref().filter(|lease| lease.owner == owner && lease.may_live(window))?;
+        let latest = window.until.saturating_add(span.ttl).saturating_add(span.slack);
+        let lease = Live { ends: (lease.ends.0, lease.ends.1.max(latest)), ..lease.clone() };
+        Some(Self { now: window.from, last: self.last, lease: Some(lease) })
+    }
+
     /// After a renewal, or a repeated acquire, of a lease that lives.
     fn extend(&self, owner: u64, token: u64, span: Span, deadline: u64, window: Window) -> Option<Self> {
         let lease = self.lease.as_ref().filter(|lease| lease.is(owner, Some(token)) && lease.may_live(window))?;
@@ -240,7 +248,10 @@ fn ask(
             let refused = excused.or_else(|| state.held_by_other(owner, None, window));
             refused.into_iter().chain(given_back).collect()
         }
-        None => state.grant_unseen(owner, span, window).into_iter().collect(),
+        None => {
+            let repeated = state.extend_unseen(owner, span, window);
+            repeated.into_iter().chain(state.grant_unseen(owner, span, window)).collect()
+        }
         Some(_) => Vec::new(),
     }
 }

@@ -120,7 +120,8 @@ pub(super) fn raised(keys: &[&str], token: FencingToken, said: &Answer) -> Resul
     };
     let refusal = Refusal::of(code, Some(detail))?;
     let key = nth(place).and_then(|place| keys.get(place)).ok_or_else(error::not_understood)?;
-    Err(refusal.error(key, Some(token)))
+    // An earlier copy may have raised the marks before somebody else raised this one further.
+    Err(if said.repeated { of_repeat(refusal, true) } else { refusal.error(key, Some(token)) })
 }
 
 /// The scripts count from 1.
