@@ -28,10 +28,17 @@ const REAL_AT_ONCE: usize = 24;
 const BATCH: u64 = 60;
 /// What a call may take by real time.
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(250);
-/// How often a shorter plan is tried before it counts as one that does not fail, where time is real.
-const TRIES: usize = 4;
-/// So many shorter plans are tried.
-const MOST_SHRINKS: usize = 400;
+/// How many shorter plans are tried, and how often each before it counts as one that does not fail.
+#[derive(Clone, Copy)]
+struct Effort {
+    plans: usize,
+    tries: usize,
+}
+
+/// The same plan gives the same history.
+const VIRTUAL: Effort = Effort { plans: 400, tries: 1 };
+/// It does not, and each takes seconds.
+const REAL: Effort = Effort { plans: 40, tries: 3 };
 /// What `proved nothing` ends with.
 const PROVED_NOTHING: u8 = 2;
 
@@ -40,8 +47,17 @@ struct Place {
     name: String,
     ground: Box<dyn Ground>,
     at_once: usize,
-    tries: usize,
+    effort: Effort,
     _server: Option<Server>,
+}
+
+/// How it went so far.
+#[derive(Default)]
+struct Sum {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    proved_nothing: bool,
 }
 
 /// Runs it.
@@ -55,27 +71,33 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (mut code, mut ran) = (0, 0);
+    let mut sum = Sum::default();
+    let mut lacks = false;
     for name in &names {
         let place = match prepare(name, options) {
             Ok(place) => place,
             Err(why) => {
                 println!("NOT RUN {name}: {why}");
-                let required = options.require.iter().any(|required| required == name || required == "all");
-                code = if required { 1 } else { code };
+                sum.skipped += 1;
+                lacks |= options.require.iter().any(|required| required == name || required == "all");
                 continue;
             }
         };
         for subject in subjects(options) {
-            ran += 1;
-            let ended = hunt(&place, subject, options, histories.as_ref());
-            code = if code == 1 { 1 } else { ended.max(code) };
+            hunt(&place, subject, options, histories.as_ref(), &mut sum);
         }
     }
-    if ran == 0 {
+    let Sum { passed, failed, skipped, proved_nothing } = sum;
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    println!("{passed} passed, {failed} failed{skipped}");
+    if passed == 0 {
         println!("nothing was run");
     }
-    ExitCode::from(if ran == 0 { 1 } else { code })
+    match (failed > 0 || passed == 0 || lacks, proved_nothing) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(PROVED_NOTHING),
+        (false, false) => ExitCode::SUCCESS,
+    }
 }
 
 /// Those whose name is part of `--case`, or contains it; that of a plan.
@@ -92,7 +114,7 @@ fn prepare(name: &str, options: &Options) -> Result<Place, String> {
     let kind = match name {
         "memory" => {
             let (name, ground) = ("memory, lossy channel".to_owned(), Box::new(Channel::memory()));
-            return Ok(Place { name, ground, at_once: processors(), tries: 1, _server: None });
+            return Ok(Place { name, ground, at_once: processors(), effort: VIRTUAL, _server: None });
         }
         "redis" => Kind::Redis,
         "valkey" => Kind::Valkey,
@@ -105,7 +127,7 @@ fn prepare(name: &str, options: &Options) -> Result<Place, String> {
         Ok(Arc::new(Redis::connect(config).await?) as Arc<dyn Backend>)
     });
     let name = format!("{server}, proxies");
-    Ok(Place { name, ground: Box::new(ground), at_once: REAL_AT_ONCE, tries: TRIES, _server: Some(server) })
+    Ok(Place { name, ground: Box::new(ground), at_once: REAL_AT_ONCE, effort: REAL, _server: Some(server) })
 }
 
 fn address(url: &str) -> Option<SocketAddr> {
@@ -113,8 +135,8 @@ fn address(url: &str) -> Option<SocketAddr> {
     authority.rsplit('@').next()?.to_socket_addrs().ok()?.next()
 }
 
-/// All rounds of one subject on one backend; the exit code.
-fn hunt(place: &Place, subject: Subject, options: &Options, histories: Option<&Histories>) -> u8 {
+/// All rounds of one subject on one backend.
+fn hunt(place: &Place, subject: Subject, options: &Options, histories: Option<&Histories>, sum: &mut Sum) {
     let end = options.lasts.map(|lasts| BootInstant::now().after(lasts));
     let rounds = match &options.plan {
         Some(_) => 1,
@@ -136,27 +158,25 @@ fn hunt(place: &Place, subject: Subject, options: &Options, histories: Option<&H
         });
     }
     println!("{}, {}:\n{tally}\nviolations {}", place.name, subject.word(), violations.len());
+    sum.failed += violations.len() as u64;
+    sum.passed += tally.histories - violations.len() as u64;
     if let Some((plan, why)) = violations.into_iter().next() {
         println!("VIOLATION seed {}: {why}", plan.seed);
         tell_shortest(place, &plan, options);
-        return 1;
-    }
-    match tally.proves() {
+    } else if options.plan.is_none()
+        && let Err(why) = tally.proves()
+    {
         // A plan of the caller's is what it is.
-        _ if options.plan.is_some() => 0,
-        Ok(()) => 0,
-        Err(why) => {
-            println!("proved nothing: {why}");
-            PROVED_NOTHING
-        }
+        println!("proved nothing: {why}");
+        sum.proved_nothing = true;
     }
 }
 
 /// The shortest plan that still fails, as a command.
 fn tell_shortest(place: &Place, plan: &Plan, options: &Options) {
     let mut last = None;
-    let shortest = fault::shrink(plan, MOST_SHRINKS, |plan| {
-        let found = (0..place.tries).find_map(|_| fault::run(&*place.ground, plan, None).violation);
+    let shortest = fault::shrink(plan, place.effort.plans, |plan| {
+        let found = (0..place.effort.tries).find_map(|_| fault::run(&*place.ground, plan, None).violation);
         let fails = found.is_some();
         last = found.or(last.take());
         fails

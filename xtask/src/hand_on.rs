@@ -34,7 +34,9 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
 
   --backend NAME    which backend (memory, sqlite, redis, valkey); may be repeated; all unless given
   --level N         1 sentences, 2 races, 3 model, 4 histories; may be repeated; all four unless given; with --mutants
-                    only cases of these levels hunt
+                    only cases of these levels hunt. 5 histories under fire, alone: state, locks and events of memory and redis,
+                    20 rounds of each unless told otherwise
+  --plan PLAN       with --level 5: this plan, as a failing run prints it
   --case TEXT       only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N          where randomness begins; 1 unless given; at levels 1 and 3 a seed gives the same run again
   --rounds N        how many seeds, from that one on; 1 unless given, 20 with --mutants
@@ -47,10 +49,11 @@ Runs the cases of the contract and prints a table of groups: passed, failed, not
   --via HOW         where servers come from: containers (images of docker-compose.yml), local (programs of this machine) or
                     url (CONCURRENCY_<NAME>_URL); containers where a Docker engine answers, else local, unless given
   --report FILE     the verdicts as JSON, or as Markdown where FILE ends with .md
-  --history FILE    what level 4 records as JSON lines, one operation a line, for other checkers
+  --history FILE    what levels 4 and 5 record as JSON lines, one operation a line, for other checkers
   --list            all cases and mutants with the sentences that they name, as JSON
 
-Exit code: 0 all passed, 1 something failed or nothing was run, anything else: it could not be started as asked.
+Exit code: 0 all passed, 1 something failed or nothing was run, 2 level 5 proved nothing, anything else: it could
+not be started as asked.
 ";
 
 const TORTURE: &str = "\

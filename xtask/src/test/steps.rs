@@ -32,7 +32,8 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "msrv", does: "it compiles with the oldest supported toolchain", cold: 170, warm: 2, run: msrv },
     Step { name: "tests", does: "unit and documentation tests", cold: 560, warm: 200, run: tests },
     Step { name: "conformance", does: "the contract, sentence by sentence", cold: 180, warm: 180, run: conformance },
-    Step { name: "mutants", does: "the suite notices every lie", cold: 90, warm: 90, run: mutants },
+    Step { name: "faults", does: "the contract under fire: level 5, a short run", cold: 90, warm: 90, run: faults },
+    Step { name: "mutants", does: "the suite notices every lie", cold: 210, warm: 210, run: mutants },
     Step { name: "examples", does: "every example does what it says", cold: 190, warm: 150, run: examples },
     Step { name: "tidy", does: "the conventions of this repository", cold: 5, warm: 2, run: tidy },
 ];
@@ -58,7 +59,16 @@ fn docs(_: &Options) -> Ending {
     let mut cargo = programs::cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
     // Programs nobody reads the documentation of; and the mutants, which take as long as all the others together.
-    cargo.args(["--exclude", "mutants", "--exclude", "mutants-sqlite", "--exclude", "suite"]);
+    cargo.args([
+        "--exclude",
+        "mutants",
+        "--exclude",
+        "mutants-faults",
+        "--exclude",
+        "mutants-sqlite",
+        "--exclude",
+        "suite",
+    ]);
     check(&mut cargo)
 }
 
@@ -78,7 +88,7 @@ fn msrv(options: &Options) -> Ending {
     let mut cargo = Command::new("rustup");
     cargo.current_dir(programs::root()).args(["run", MSRV, "cargo", "check", "--workspace", "--all-features"]);
     // What users compile. The tools of those who work here, and what only tests need, may want a newer one.
-    for tool in ["benches", "mutants", "mutants-sqlite", "servers", "suite"] {
+    for tool in ["benches", "models", "mutants", "mutants-faults", "mutants-sqlite", "suite"] {
         cargo.args(["--exclude", tool]);
     }
     // The programs of the toolchain in use must not be the ones that this cargo calls.
@@ -149,6 +159,12 @@ fn conformance(options: &Options) -> Ending {
         }
     }
     Ending::Ran(all)
+}
+
+/// On the model, and on Redis where it can be had.
+fn faults(_: &Options) -> Ending {
+    let words = ["--level", "5", "--backend", "memory", "--backend", "redis", "--rounds", "100"];
+    suite(&words.map(str::to_owned))
 }
 
 fn mutants(_: &Options) -> Ending {

@@ -126,7 +126,8 @@ impl Plan {
             let mut request = rng.u32(0..APART);
             while request < turns {
                 faults.push(fault(client, request, kinds[rng.usize(..kinds.len())], &mut rng));
-                request += rng.u32(1..=APART);
+                // Now and then the repeat is struck as well.
+                request += if rng.u8(..4) == 0 { 1 } else { rng.u32(1..=APART) };
             }
         }
         Self { subject, seed, clients, turns, faults }

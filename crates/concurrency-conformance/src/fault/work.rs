@@ -19,6 +19,9 @@ use crate::{
 /// The keys that clients meet at, at the first a little more often.
 const KEYS: [&str; 8] = ["hot", "k1", "k2", "k3", "k4", "k5", "k6", "k7"];
 
+/// How often it is tried again where nothing is on trial: to connect, and to look at the end.
+const TRIES: u32 = 10;
+
 /// Each client's marks begin with its number, times this.
 const MARKS: u64 = 1_000_000;
 
@@ -97,9 +100,16 @@ trait Client: Send + 'static {
 }
 
 impl Scene<'_> {
-    /// The client of this number; one beyond those of the plan is struck by nothing but what strikes the server.
+    /// The client of this number; one beyond those of the plan is struck by nothing but what strikes the server. On a busy
+    /// machine connecting may take longer than the short time that calls are given here, so it is tried several times.
     async fn backend(&self, number: u32) -> Result<Arc<dyn Backend>> {
-        (self.connect)(number).await
+        let mut tries = 0;
+        loop {
+            match (self.connect)(number).await {
+                Err(error) if error.is_retryable() && tries < TRIES => tries += 1,
+                connected => return connected,
+            }
+        }
     }
 
     fn worker(&self, number: u32) -> Worker {

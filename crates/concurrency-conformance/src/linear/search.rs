@@ -18,6 +18,9 @@ pub(super) struct Search<'h, M: Model> {
     /// In the order of their calls.
     operations: Vec<&'h OperationOf<M>>,
     contended: Vec<bool>,
+    /// Of an operation that may happen at any time the last one before it that is the same in all but its time: one of them
+    /// is as good as the other, so that the earlier comes first.
+    twin: Vec<Option<u32>>,
     /// The operations that have to be placed, in the order of their answers.
     returns: Vec<u32>,
 }
@@ -56,7 +59,8 @@ impl<'h, M: Model> Search<'h, M> {
         let mut returns: Vec<u32> = Vec::with_capacity(operations.len());
         returns.extend((0..operations.len() as u32).filter(|&i| end(operations[i as usize]) != u64::MAX));
         returns.sort_by_key(|&i| end(operations[i as usize]));
-        Self { operations, contended, returns }
+        let twin = (0..operations.len()).map(|i| twin_before::<M>(&operations, i)).collect();
+        Self { operations, contended, twin, returns }
     }
 
     /// Depth first; what was visited once is not visited again. Answers how many steps it took.
@@ -107,7 +111,9 @@ impl<'h, M: Model> Search<'h, M> {
         pending: &[u32],
         stack: &mut Vec<Configuration<M::State>>,
     ) {
-        let others = pending.iter().rev().copied().filter(|&i| i != answered && at.ahead.binary_search(&i).is_err());
+        let is_placed = |i: u32| at.ahead.binary_search(&i).is_ok();
+        let is_next = |&i: &u32| i != answered && !is_placed(i) && self.twin[i as usize].is_none_or(is_placed);
+        let others = pending.iter().rev().copied().filter(is_next);
         for next in others.chain([answered]) {
             let until = end(self.operations[next as usize]).min(end(self.operations[answered as usize]));
             for state in self.place(&at.state, next as usize, until) {
@@ -177,6 +183,18 @@ impl<'h, M: Model> Search<'h, M> {
             words::<M>(answered, start)
         )
     }
+}
+
+/// The last operation before this one that may take its place, where both may happen at any time after their calls.
+fn twin_before<M: Model>(operations: &[&OperationOf<M>], index: usize) -> Option<u32> {
+    let this = operations[index];
+    if end(this) != u64::MAX {
+        return None;
+    }
+    let is_twin = |other: &&OperationOf<M>| {
+        end(other) == u64::MAX && other.returned.is_some() == this.returned.is_some() && other.call == this.call
+    };
+    operations[..index].iter().rposition(|other| is_twin(other)).map(|place| place as u32)
 }
 
 /// An operation in words, with times in microseconds since `start`.

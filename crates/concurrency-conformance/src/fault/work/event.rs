@@ -7,7 +7,7 @@ use std::{
 
 use concurrency_core::{AppendId, Appended, Outcome, Position, Result};
 
-use super::{Client, Judgement, KEYS, Scene, Worker, key};
+use super::{Client, Judgement, KEYS, Scene, TRIES, Worker, key};
 use crate::{
     history::{Answer, RecordedEvents},
     linear::{EventAnswer, EventModel, Expect, check_global},
@@ -26,11 +26,12 @@ pub(super) async fn run(scene: &Scene<'_>) -> Result<Judgement> {
             repeatable: Arc::clone(&repeatable),
             seen: HashMap::new(),
             position: Position::START,
+            turns: 0,
         });
     }
     scene.let_work(clients).await;
     scene.settle().await;
-    for stream in KEYS {
+    for stream in KEYS.into_iter().chain(FRESH) {
         drop(recorded.read(stream, 1, 1000).await);
     }
     let history = recorded.history();
@@ -50,7 +51,13 @@ pub(super) async fn run(scene: &Scene<'_>) -> Result<Judgement> {
 async fn global(recorded: &RecordedEvents) -> Result<Option<String>> {
     let (mut after, mut places) = (Position::START, BTreeMap::new());
     loop {
-        let batch = recorded.read_all(after, 1000).await?;
+        let mut tries = 0;
+        let batch = loop {
+            match recorded.read_all(after, 1000).await {
+                Err(error) if error.is_retryable() && tries < TRIES => tries += 1,
+                read => break read?,
+            }
+        };
         if batch.events.is_empty() {
             break;
         }
@@ -72,6 +79,9 @@ async fn global(recorded: &RecordedEvents) -> Result<Option<String>> {
     Ok(lost)
 }
 
+/// Streams that are new when clients come to them, one after the other, so that some are refused for coming too early.
+const FRESH: [&str; 13] = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12"];
+
 struct Writer {
     store: RecordedEvents,
     worker: Worker,
@@ -79,6 +89,7 @@ struct Writer {
     repeatable: Arc<Mutex<Vec<Repeatable>>>,
     seen: HashMap<&'static str, u64>,
     position: Position,
+    turns: usize,
 }
 
 type Repeatable = (&'static str, Vec<u64>, Expect, AppendId);
@@ -89,6 +100,7 @@ impl Client for Writer {
     }
 
     async fn turn(&mut self) {
+        self.turns += 1;
         match self.worker.rng.u8(..12) {
             0 => self.read_all().await,
             1 | 2 => self.read().await,
@@ -97,7 +109,8 @@ impl Client for Writer {
                 self.append(stream, &events, expected, Some(id)).await;
             }
             _ => {
-                let stream = key(&mut self.worker.rng);
+                let fresh = FRESH[(self.turns / 4).min(FRESH.len() - 1)];
+                let stream = if self.worker.rng.u8(..3) == 0 { fresh } else { key(&mut self.worker.rng) };
                 let (events, expected) = (self.events(), self.expected(stream));
                 self.append(stream, &events, expected, None).await;
             }
