@@ -59,16 +59,9 @@ fn docs(_: &Options) -> Ending {
     let mut cargo = programs::cargo();
     cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps", "--all-features"]);
     // Programs nobody reads the documentation of; and the mutants, which take as long as all the others together.
-    cargo.args([
-        "--exclude",
-        "mutants",
-        "--exclude",
-        "mutants-faults",
-        "--exclude",
-        "mutants-sqlite",
-        "--exclude",
-        "suite",
-    ]);
+    for tool in ["mutants", "mutants-faults", "mutants-sqlite", "suite"] {
+        cargo.args(["--exclude", tool]);
+    }
     check(&mut cargo)
 }
 
@@ -88,7 +81,7 @@ fn msrv(options: &Options) -> Ending {
     let mut cargo = Command::new("rustup");
     cargo.current_dir(programs::root()).args(["run", MSRV, "cargo", "check", "--workspace", "--all-features"]);
     // What users compile. The tools of those who work here, and what only tests need, may want a newer one.
-    for tool in ["benches", "models", "mutants", "mutants-faults", "mutants-sqlite", "suite"] {
+    for tool in ["benches", "models", "mutants", "mutants-faults", "mutants-sqlite", "servers", "suite"] {
         cargo.args(["--exclude", tool]);
     }
     // The programs of the toolchain in use must not be the ones that this cargo calls.

@@ -194,7 +194,7 @@ fn twin_before<M: Model>(operations: &[&OperationOf<M>], index: usize) -> Option
     let is_twin = |other: &&OperationOf<M>| {
         end(other) == u64::MAX && other.returned.is_some() == this.returned.is_some() && other.call == this.call
     };
-    operations[..index].iter().rposition(|other| is_twin(other)).map(|place| place as u32)
+    operations[..index].iter().rposition(is_twin).map(|place| place as u32)
 }
 
 /// An operation in words, with times in microseconds since `start`.
