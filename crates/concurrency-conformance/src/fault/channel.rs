@@ -1,8 +1,8 @@
 //! A backend of this process behind messages that can be lost, late, held back and doubled, in virtual time.
 //!
-//! A call is a request message and a reply message on the [`line`](self::line) of its client. The [`server`](self::server)
-//! carries requests out, one at a time, on whatever backend it is given. On the client's side [`state`](self::state),
-//! [`lock`](self::lock) and [`event`](self::event) keep the contract's rules of lost replies: what is repeated and what is
+//! A call is a request message and a reply message on the `line` of its client. The `server`
+//! carries requests out, one at a time, on whatever backend it is given. On the client's side `state`,
+//! `lock` and `event` keep the contract's rules of lost replies: what is repeated and what is
 //! re-read, what an answer to a repeat says of the copies before it, from when a lease counts. They are a model of those
 //! rules, as `Memory` is one of the others.
 //!
