@@ -219,5 +219,9 @@ mod tests {
         assert!(["events", "program", "output"].iter().all(|name| all.iter().any(|target| target == name)), "{all:?}");
         let examples = test_targets(|folder| folder.starts_with("examples"));
         assert!(examples.contains(&"output".to_owned()) && !examples.contains(&"program".to_owned()), "{examples:?}");
+        // `--test NAME` means every test of that name.
+        let others = test_targets(|folder| !folder.starts_with("examples"));
+        let twice = |name: &&String| *name != "--test" && others.contains(name);
+        assert_eq!(examples.iter().find(twice), None, "of an example and of something else");
     }
 }
