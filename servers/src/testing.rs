@@ -60,7 +60,8 @@ impl Shared {
 
 /// Says so, and counts it.
 fn not_run(kind: Kind, via: Option<Via>, why: &Unavailable) {
-    assert!(!is_required(kind, via, &env::var(REQUIRE).unwrap_or_default()), "{kind} is required: {why}");
+    let ways = Via::ways(via).unwrap_or_default();
+    assert!(!is_required(kind, &ways, &env::var(REQUIRE).unwrap_or_default()), "{kind} is required: {why}");
     eprintln!("NOT RUN {kind}: {why}");
     let Some(path) = env::var_os(NOT_RUN).filter(|path| !path.is_empty()) else { return };
     let file = OpenOptions::new().create(true).append(true).open(path);
@@ -69,11 +70,11 @@ fn not_run(kind: Kind, via: Option<Via>, why: &Unavailable) {
     counted.expect("what is not run can be counted");
 }
 
-/// Whether one of the names is that of the kind, or of all; with a way before it only for whoever goes that way.
-fn is_required(kind: Kind, via: Option<Via>, names: &str) -> bool {
+/// Whether one of the names is that of the kind, or of all; with a way before it only for whoever goes that way, too.
+fn is_required(kind: Kind, ways: &[Via], names: &str) -> bool {
     names.split(',').any(|entry| {
         let (way, name) = entry.split_once(':').map_or((None, entry), |(way, name)| (way.parse().ok(), name));
-        let is_on_its_way = via.is_none() || way.is_none() || way == via;
+        let is_on_its_way = way.is_none_or(|way| ways.contains(&way));
         is_on_its_way && (name == "all" || name == kind.name())
     })
 }
@@ -97,11 +98,11 @@ mod tests {
 
     #[test]
     fn what_is_required_is_named_or_all() {
-        let local = |names| is_required(Kind::Redis, Some(Via::Local), names);
+        let local = |names| is_required(Kind::Redis, &[Via::Local], names);
         assert!(local("valkey,redis") && local("all") && local("local:redis") && local("valkey,local:all"));
         assert!(!local("valkey") && !local("") && !local("containers:redis"));
-        let any = |names| is_required(Kind::Redis, None, names);
-        assert!(any("redis") && any("containers:redis") && !any("containers:valkey"));
+        let any = |names| is_required(Kind::Redis, &[Via::Containers, Via::Local], names);
+        assert!(any("redis") && any("containers:redis") && !any("containers:valkey") && !any("url:redis"));
     }
 
     #[test]
