@@ -27,16 +27,6 @@ pub const PATCHES: [(&str, Patch); 16] = [
     (
         "state",
         Patch {
-            name: "reports_a_fence_after_a_lost_reply",
-            sentences: &["G-63"],
-            file: "channel/state.rs",
-            find: "Error::Conflict { .. } | Error::Fenced { .. } if repeated => unavailable(true),",
-            replace: "Error::Conflict { .. } if repeated => unavailable(true),",
-        },
-    ),
-    (
-        "state",
-        Patch {
             name: "takes_anybodys_value_for_its_own",
             sentences: &["G-65"],
             file: "channel/state.rs",
