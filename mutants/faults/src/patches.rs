@@ -3,7 +3,7 @@
 use crate::patch::Patch;
 
 /// All patches of the lossy channel, with what its clients work on.
-pub const PATCHES: [(&str, Patch); 16] = [
+pub const PATCHES: [(&str, Patch); 15] = [
     (
         "state",
         Patch {
