@@ -22,21 +22,9 @@ const SOON: &str = "500";
 const FAILOVER_TIMEOUT: u32 = 3000;
 /// How often sentinels look and tell each other, and how long they do nothing after they have stood still themselves, in
 /// milliseconds: so that what takes ten seconds elsewhere takes one. A server that does not know the command (those before 7.0)
-/// keeps to its own.
-const PERIODS: &[&str] = &[
-    "SENTINEL",
-    "DEBUG",
-    "INFO-PERIOD",
-    "500",
-    "PING-PERIOD",
-    "100",
-    "PUBLISH-PERIOD",
-    "200",
-    "ASK-PERIOD",
-    "100",
-    "TILT-PERIOD",
-    "1000",
-];
+/// keeps to its own. How often they ping stays as it is: five times that is how old news of a replica may be that is to be chosen.
+const PERIODS: &[&str] =
+    &["SENTINEL", "DEBUG", "INFO-PERIOD", "500", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "100", "TILT-PERIOD", "1000"];
 
 /// One primary, two replicas and three sentinels: programs of this machine on free ports, which end with this. A set [by
 /// URL](Via::Url) is somebody else's, and is left as it is.
@@ -54,7 +42,7 @@ impl Sentinels {
     pub const NAME: &'static str = "main";
 
     /// A set that is whole when this returns: every sentinel knows both replicas and the other sentinels. The setup is that
-    /// of the servers. A server is taken for gone after 30 seconds, unless the set is [impatient](Self::impatient). Without `via` as [`Server::start`](crate::Server::start); in containers there is none.
+    /// of the servers. A server is taken for gone after 30 seconds, unless the set is told to [be impatient](Self::be_impatient). Without `via` as [`Server::start`](crate::Server::start); in containers there is none.
     ///
     /// # Errors
     /// Why there is none, and how to get it.
@@ -182,6 +170,18 @@ impl Sentinels {
         self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))
     }
 
+    /// How many elections the sentinels had held when they made the primary what it is: more than there were failovers, where
+    /// some came to nothing, or one came about because a busy machine kept the primary from answering.
+    ///
+    /// # Errors
+    /// If they are somebody else's, or do not answer.
+    pub fn elections(&self) -> Result<u64, Unavailable> {
+        let one = self.sentinels.first().ok_or_else(not_ours)?;
+        let master = fields(self.ask(&one.url(), &["SENTINEL", "MASTER", Self::NAME]).ok());
+        let epoch = master.iter().find(|(name, _)| name == "config-epoch").and_then(|(_, epoch)| epoch.parse().ok());
+        epoch.ok_or_else(|| self.failed("the sentinels do not answer"))
+    }
+
     /// Waits until every sentinel sees a primary, both replicas in step with it and the other sentinels, so that all can
     /// happen again.
     ///
@@ -267,10 +267,9 @@ impl Sentinels {
     ///
     /// # Errors
     /// If they are somebody else's, or do not answer.
-    pub fn impatient(self) -> Result<Self, Unavailable> {
+    pub fn be_impatient(&self) -> Result<(), Unavailable> {
         let words = ["SENTINEL", "SET", Self::NAME, "DOWN-AFTER-MILLISECONDS", SOON];
-        self.becomes("they are told", |set| set.sentinels.iter().all(|one| set.ask(&one.url(), &words).is_ok()))?;
-        Ok(self)
+        self.becomes("they are told", |set| set.sentinels.iter().all(|one| set.ask(&one.url(), &words).is_ok()))
     }
 
     /// Kills all sentinels.

@@ -25,7 +25,7 @@ fn ask_primary(set: &Sentinels, line: &str) -> String {
 #[test]
 fn a_replica_becomes_the_primary_when_it_is_told_to_or_the_primary_is_gone() {
     let Some(mut set) = sentinels_for_test(Kind::Redis, Some(Via::Local), &Setup::new().durable()) else { return };
-    set = set.impatient().unwrap();
+    set.be_impatient().unwrap();
     assert!(set.url().starts_with("redis+sentinel://127.0.0.1:") && set.url().ends_with("/main"), "{}", set.url());
     assert_eq!(set.primary(), Ok(0));
     assert_eq!(ask_primary(&set, "SET told 1"), "+OK");

@@ -190,27 +190,39 @@ impl Subscription {
 
     /// Reads from the checkpoint's own event on, to see in the same step that it is still there.
     async fn read_verified(&self, checkpoint: Checkpoint) -> Result<Batch> {
-        let Checkpoint { position, event } = checkpoint;
+        let Checkpoint { position, .. } = checkpoint;
         let limit = check_limit(self.batch + 1).unwrap_or(self.batch);
         let mut batch = self.store.read_all(position.before(), limit).await?;
-        let found = batch.events.first().filter(|found| found.position == position).map(|found| found.id);
-        let truncated = batch.truncated.is_some_and(|truncated| truncated >= position);
-        let rewound = match found {
-            Some(id) => id != event,
-            None => !truncated,
-        };
-        if rewound {
-            tracing::error!(name: observe::EVENT_REWOUND, target: observe::EVENT, %position);
-            return Err(Error::LogRewound);
-        }
-        batch.events.drain(..usize::from(found.is_some()));
+        let found = is_held(checkpoint, &batch)?;
+        batch.events.drain(..usize::from(found));
         if batch.events.is_empty() {
             // A page may be short; only an empty one says that this is the end.
-            return self.store.read_all(self.after, self.batch).await;
+            let next = self.store.read_all(self.after, self.batch).await?;
+            if !next.events.is_empty() {
+                // Between the two another log may have taken the place of this one, and these be of that.
+                is_held(checkpoint, &self.store.read_all(position.before(), 1).await?)?;
+            }
+            return Ok(next);
         }
         batch.truncated = batch.truncated.filter(|truncated| *truncated > position);
         Ok(batch)
     }
+}
+
+/// Whether what was read from a checkpoint's event on begins with that; where it does not, it was truncated.
+fn is_held(checkpoint: Checkpoint, batch: &Batch) -> Result<bool> {
+    let Checkpoint { position, event } = checkpoint;
+    let found = batch.events.first().filter(|found| found.position == position).map(|found| found.id);
+    let truncated = batch.truncated.is_some_and(|truncated| truncated >= position);
+    let rewound = match found {
+        Some(id) => id != event,
+        None => !truncated,
+    };
+    if rewound {
+        tracing::error!(name: observe::EVENT_REWOUND, target: observe::EVENT, %position);
+        return Err(Error::LogRewound);
+    }
+    Ok(found.is_some())
 }
 
 /// A [`Subscription`] as a [`Stream`](futures_core::Stream).

@@ -147,6 +147,19 @@ async fn a_log_without_the_checkpoints_event_was_rewound() {
     assert!(matches!(live.next().await, Err(Error::LogRewound)), "such a store is verified at each read");
 }
 
+// T-54
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_replaced_between_two_reads_was_rewound() {
+    let store = Tampered::new(store());
+    append(&store, "s", &["1", "2"]).await;
+    let mut subscription = Subscription::new(store.clone(), None);
+    assert_eq!(until_caught_up(&mut subscription).await, ["1", "2"]);
+    // The read that finds the checkpoint is of the one log, the next of the other.
+    store.replaced_after.store(1, Ordering::SeqCst);
+    let next = subscription.next().await;
+    assert!(matches!(next, Err(Error::LogRewound)), "{next:?}");
+}
+
 // T-55
 #[tokio::test(start_paused = true)]
 async fn a_truncated_checkpoint_is_exempt() {

@@ -21,6 +21,8 @@ pub(crate) struct Tampered {
     pub(crate) short_pages: AtomicBool,
     /// Events have other ids than they had: another history under the same positions.
     pub(crate) other_history: AtomicBool,
+    /// After so many reads of all streams that is so, and one event more is there; zero for never.
+    pub(crate) replaced_after: AtomicUsize,
     /// So many reads fail.
     pub(crate) failing_reads: AtomicUsize,
     /// So many appends are applied, and their answers lost.
@@ -36,6 +38,7 @@ impl Tampered {
             deaf: AtomicBool::new(false),
             short_pages: AtomicBool::new(false),
             other_history: AtomicBool::new(false),
+            replaced_after: AtomicUsize::new(0),
             failing_reads: AtomicUsize::new(0),
             lost_answers: AtomicUsize::new(0),
             appends: AtomicUsize::new(0),
@@ -78,6 +81,11 @@ impl EventStore for Tampered {
         let mut batch = self.inner.read_all(after, limit).await?;
         if self.other_history.load(Ordering::SeqCst) {
             batch.events.iter_mut().for_each(|event| event.id = EventId::mint());
+        }
+        let take = |left: usize| left.checked_sub(1);
+        if self.replaced_after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) == Ok(1) {
+            self.other_history.store(true, Ordering::SeqCst);
+            self.inner.append("s", vec![NewEvent::new("e", "of the other")], AppendOptions::new()).await?;
         }
         Ok(batch)
     }

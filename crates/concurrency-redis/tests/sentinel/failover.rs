@@ -68,8 +68,9 @@ async fn after_a_failover_all_go_on_and_what_was_lost_is_told() {
     let store = client(&set).await.event_store("n").unwrap() as Arc<dyn concurrency_core::EventStore>;
     load.goes_on(TURNS_AFTER).await;
     load.report();
+    set.be_impatient().unwrap();
+    let (mut rewound, mut elections) = (0, 0);
     for strike in Strike::ALL.into_iter().cycle().take(Strike::ALL.len() * STRIKES) {
-        let rewound = load.shared.appends.rewound.load(Ordering::Acquire);
         strike.fall(&mut set, &mut load).await;
         let (lost, was_seen) = load.shared.appends.lost(&store).await;
         let told = || load.shared.appends.rewound.load(Ordering::Acquire) > rewound;
@@ -77,7 +78,9 @@ async fn after_a_failover_all_go_on_and_what_was_lost_is_told() {
             becomes("the follower is told of the loss", told).await;
         }
         assert!(strike != Strike::CutOffAndKilled || (lost > 0 && was_seen), "nothing was lost that had to be");
-        println!("{strike:?}{}; {lost} events lost, told: {}", load.report(), told());
+        let count = set.elections().unwrap() - elections;
+        println!("{strike:?}, {count} elections{}; {lost} events lost, told: {}", load.report(), told());
+        (rewound, elections) = (load.shared.appends.rewound.load(Ordering::Acquire), elections + count);
     }
     let count = |of: &std::sync::atomic::AtomicUsize| of.load(Ordering::Acquire);
     println!("held twice: {}, writes caught: {}", count(&load.shared.held_twice), count(&load.shared.caught));

@@ -159,6 +159,7 @@ async fn a_server_that_becomes_a_replica_writes_nothing_and_is_left() {
     let [states, other] = [redis.state_store("n").unwrap(), redis.state_store("other").unwrap()];
     let before = states.save("k", "old".into(), SaveOptions::new()).await.unwrap();
     set.until_whole().unwrap();
+    set.be_impatient().unwrap();
     let admin = Mutex::new(redis::Client::open(set.server_url(0)).unwrap().get_connection().unwrap());
     let follow = port_of(&set.server_url(1));
     cmd("REPLICAOF").arg("127.0.0.1").arg(follow).exec(&mut *admin.lock().unwrap()).unwrap();
