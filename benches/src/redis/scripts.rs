@@ -17,7 +17,7 @@ macro_rules! script {
 
 script! {
     /// Sets an entry of a cache.
-    SET = "entry.lua" "set.lua"
+    SET = "set_plain.lua" "entry.lua" "set.lua"
 }
 script! {
     /// Saves a value of a state.
@@ -43,5 +43,18 @@ impl Script {
         let mut call = cmd("EVALSHA");
         call.arg(&self.hash).arg(keys);
         call
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn they_are_made_as_those_of_the_backend() {
+        let [ours, theirs] =
+            [include_str!("scripts.rs"), include_str!("../../../crates/concurrency-redis/src/script.rs")];
+        let recipe = |line: &&str| line.trim_start().starts_with(char::is_uppercase) && line.contains(".lua\"");
+        let recipes: Vec<_> = ours.lines().filter(recipe).collect();
+        assert_eq!(recipes.len(), 3);
+        recipes.iter().for_each(|recipe| assert!(theirs.lines().any(|line| line == *recipe), "{recipe}"));
     }
 }
