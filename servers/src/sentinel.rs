@@ -1,13 +1,13 @@
 //! A primary, its replicas, and the sentinels that make one of those the primary when it is gone.
 
-use std::{env, fmt, fs, io, path::Path};
+use std::{env, fmt, fs, io, path::Path, time::Duration};
 
 use crate::{
     Data, Kind, Setup, Unavailable, Via,
     kind::Place,
     local::{Local, Role},
     resp::{Answer, Connection, Target},
-    server::{PATIENCE, not_ours, patiently},
+    server::{not_ours, patiently},
 };
 
 const REPLICAS: usize = 2;
@@ -16,8 +16,11 @@ const SENTINELS: usize = 3;
 const QUORUM: usize = 2;
 /// A server that does not answer for so many milliseconds is taken for gone: none that is merely busy.
 const DOWN_AFTER: u32 = 30_000;
-/// As little as that where the test is about servers that are gone.
-const SOON: &str = "500";
+/// As little as that where the test is about servers that are gone; for each sentinel another time. Those who notice at once vote
+/// for themselves, and then nobody is elected for six seconds, or one after the other, and two failovers cross each other.
+const SOON: [u32; SENTINELS] = [500, 800, 1100];
+/// How long it may take until they have agreed: several elections may come to nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What a failover may take, in milliseconds; twice this passes before the same one is tried again.
 const FAILOVER_TIMEOUT: u32 = 3000;
 /// How often sentinels look and tell each other, and how long they do nothing after they have stood still themselves, in
@@ -162,14 +165,6 @@ impl Sentinels {
         self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != before))
     }
 
-    /// Waits until the sentinels call another server the primary than this one.
-    ///
-    /// # Errors
-    /// If that does not come about.
-    pub fn until_not(&self, server: usize) -> Result<(), Unavailable> {
-        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))
-    }
-
     /// How many elections the sentinels had held when they made the primary what it is: more than there were failovers, where
     /// some came to nothing, or one came about because a busy machine kept the primary from answering.
     ///
@@ -263,13 +258,33 @@ impl Sentinels {
         self.servers[server].freeze(frozen)
     }
 
-    /// From now on a server that does not answer for half a second is taken for gone. One that is merely busy may be, too.
+    /// From now on a server that does not answer for less than a second is taken for gone, when two sentinels say so. One that is
+    /// merely busy may be, too.
     ///
     /// # Errors
     /// If they are somebody else's, or do not answer.
     pub fn be_impatient(&self) -> Result<(), Unavailable> {
-        let words = ["SENTINEL", "SET", Self::NAME, "DOWN-AFTER-MILLISECONDS", SOON];
-        self.becomes("they are told", |set| set.sentinels.iter().all(|one| set.ask(&one.url(), &words).is_ok()))
+        self.take_for_gone_after(SOON)
+    }
+
+    /// For each sentinel, in milliseconds.
+    fn take_for_gone_after(&self, times: [u32; SENTINELS]) -> Result<(), Unavailable> {
+        let tell = |set: &Self, one: &Local, after: u32| {
+            let words = ["SENTINEL", "SET", Self::NAME, "DOWN-AFTER-MILLISECONDS", &after.to_string()];
+            set.ask(&one.url(), &words).is_ok()
+        };
+        self.becomes("they are told", |set| set.sentinels.iter().zip(times).all(|(one, after)| tell(set, one, after)))
+    }
+
+    /// Waits until the sentinels call another server the primary than this one, which is gone. They are
+    /// [impatient](Self::be_impatient) no longer than that, so that a busy machine does not fail over again.
+    ///
+    /// # Errors
+    /// If that does not come about.
+    pub fn until_replaced(&self, server: usize) -> Result<(), Unavailable> {
+        self.be_impatient()?;
+        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))?;
+        self.take_for_gone_after([DOWN_AFTER; SENTINELS])
     }
 
     /// Kills all sentinels.

@@ -25,7 +25,6 @@ fn ask_primary(set: &Sentinels, line: &str) -> String {
 #[test]
 fn a_replica_becomes_the_primary_when_it_is_told_to_or_the_primary_is_gone() {
     let Some(mut set) = sentinels_for_test(Kind::Redis, Some(Via::Local), &Setup::new().durable()) else { return };
-    set.be_impatient().unwrap();
     assert!(set.url().starts_with("redis+sentinel://127.0.0.1:") && set.url().ends_with("/main"), "{}", set.url());
     assert_eq!(set.primary(), Ok(0));
     assert_eq!(ask_primary(&set, "SET told 1"), "+OK");
@@ -40,7 +39,7 @@ fn a_replica_becomes_the_primary_when_it_is_told_to_or_the_primary_is_gone() {
     set.cut_off_replicas(second).unwrap();
     assert_eq!(ask_primary(&set, "SET lost 1"), "+OK");
     set.kill(second).unwrap();
-    set.until_not(second).unwrap();
+    set.until_replaced(second).unwrap();
     assert_eq!((ask_primary(&set, "EXISTS told"), ask_primary(&set, "EXISTS lost")), (":1".into(), ":0".into()));
     set.restart(second, Data::Kept).unwrap();
     set.until_whole().unwrap();

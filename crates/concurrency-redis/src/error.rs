@@ -130,9 +130,9 @@ fn of_code(code: &str, text: &str, outcome: Outcome) -> Error {
     let code = cause(code, text);
     let source = || Some(Source::new(code));
     match code {
-        "LOADING" | "READONLY" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" | "SHUTDOWN" => {
-            Error::Unavailable { outcome, source: source() }
-        }
+        // A script that a server does not know is sent in full, unless there was no time left for that.
+        "LOADING" | "READONLY" | "MASTERDOWN" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN" | "NOREPLICAS" | "SHUTDOWN"
+        | "NOSCRIPT" => Error::Unavailable { outcome, source: source() },
         "MISCONF" => Error::Exhausted { what: "disk", source: source() },
         "OOM" => Error::Exhausted { what: "memory", source: source() },
         "MAXCLIENTS" => Error::Exhausted { what: "connections", source: source() },
@@ -233,9 +233,12 @@ mod tests {
 
     #[test]
     fn a_cause_has_the_error_of_the_contract() {
-        for loading in
-            ["LOADING Redis is loading the dataset in memory", "READONLY You can't write", "BUSY Redis is busy"]
-        {
+        for loading in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write",
+            "BUSY Redis is busy",
+            "NOSCRIPT No matching script. Please use EVAL.",
+        ] {
             assert!(matches!(server(loading), Error::Unavailable { outcome: Outcome::NotApplied, .. }), "{loading}");
         }
         let old = "ERR Error running script (call to f_12): @user_script:7: -OOM command not allowed when used memory";

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{Batch, Boxed, Checkpoint, Error, EventStore, Position, Recorded, Result, check_limit, observe, random};
+use crate::{
+    Batch, Boxed, Checkpoint, Error, EventStore, Position, Recorded, Result, check_limit, clock::BootInstant, observe,
+    random,
+};
 
 /// What a subscription delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub struct Subscription {
     ready: VecDeque<Delivery>,
     batch: usize,
     poll_interval: Duration,
+    /// When it reads whatever it hears; set by the first wait since the last read, so that it comes however often waits are dropped.
+    reads_at: Option<BootInstant>,
 }
 
 impl Subscription {
@@ -88,6 +93,7 @@ impl Subscription {
             ready: VecDeque::new(),
             batch: Self::DEFAULT_BATCH,
             poll_interval: Self::DEFAULT_POLL_INTERVAL,
+            reads_at: None,
         }
     }
 
@@ -121,7 +127,7 @@ impl Subscription {
     /// [`EventStore::read_all`] and [`changed`](EventStore::changed). After an error the next call goes on where it was.
     ///
     /// # Cancel safety
-    /// Cancel safe: what a dropped call would have delivered is delivered by the next.
+    /// Cancel safe: what a dropped call would have delivered is delivered by the next, and it is no later looked for.
     pub async fn next(&mut self) -> Result<Delivery> {
         loop {
             if let Some(delivery) = self.take() {
@@ -154,11 +160,12 @@ impl Subscription {
     }
 
     /// Returns when it is worth reading again.
-    async fn wait(&self) -> Result<()> {
+    async fn wait(&mut self) -> Result<()> {
         let half = self.poll_interval / 2;
+        let reads_at = *self.reads_at.get_or_insert_with(|| BootInstant::now().after(half + random::up_to(half)));
         tokio::select! {
             changed = self.store.changed(self.after) => changed,
-            () = tokio::time::sleep(half + random::up_to(half)) => Ok(()),
+            () = tokio::time::sleep(reads_at.remaining()) => Ok(()),
         }
     }
 
@@ -168,6 +175,7 @@ impl Subscription {
             Some(checkpoint) if !self.verified => self.read_verified(checkpoint).await?,
             _ => self.store.read_all(self.after, self.batch).await?,
         };
+        self.reads_at = None;
         // Where acknowledged events may be taken back, what was read may be gone by the next read.
         self.verified = !self.store.capabilities().log_may_rewind;
         if let Some(complete_after) = batch.truncated.filter(|truncated| *truncated > self.announced) {

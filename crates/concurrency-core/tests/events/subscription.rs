@@ -99,6 +99,28 @@ async fn a_lost_wake_up_delays_and_loses_nothing() {
     assert!(waited >= Duration::from_secs(1) && waited <= Duration::from_secs(2), "{waited:?}");
 }
 
+// T-50
+#[tokio::test(start_paused = true)]
+async fn a_lost_wake_up_costs_who_drops_the_wait_no_more() {
+    let _simulation = simulate(1);
+    let store = Tampered::new(store());
+    store.deaf.store(true, Ordering::SeqCst);
+    let mut subscription = Subscription::new(store.clone(), None).with_poll_interval(Duration::from_secs(2));
+    assert_eq!(subscription.next().await.unwrap(), Delivery::CaughtUp);
+    append(&store, "s", &["1"]).await;
+    let begun = BootInstant::now();
+    // As who has something else to do ten times a second.
+    let delivery = loop {
+        if let Ok(next) = tokio::time::timeout(Duration::from_millis(100), subscription.next()).await {
+            break next.unwrap();
+        }
+        assert!(BootInstant::now().since(begun) < Duration::from_secs(10));
+    };
+    assert!(matches!(delivery, Delivery::Event(_)));
+    let waited = BootInstant::now().since(begun);
+    assert!(waited >= Duration::from_secs(1) && waited <= Duration::from_secs(2), "{waited:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn short_pages_are_not_the_end() {
     let store = Tampered::new(store());

@@ -34,20 +34,20 @@ impl Strike {
             Self::Told => set.fail_over().unwrap(),
             Self::Killed => {
                 set.kill(primary).unwrap();
-                set.until_not(primary).unwrap();
+                set.until_replaced(primary).unwrap();
             }
             Self::CutOffAndKilled => {
                 set.cut_off_replicas(primary).unwrap();
                 // What is acknowledged from here on is lost, and the follower has seen some of it.
                 load.goes_on(TURNS_AFTER).await;
-                let (appends, seen) = (&load.shared.appends, load.shared.appends.highest());
-                becomes("the follower gets there", || appends.is_delivered(seen)).await;
+                let (shared, seen) = (Arc::clone(&load.shared), load.shared.appends.highest());
+                load.until("the follower gets there", || shared.appends.is_delivered(seen)).await;
                 set.kill(primary).unwrap();
-                set.until_not(primary).unwrap();
+                set.until_replaced(primary).unwrap();
             }
             Self::Frozen => {
                 set.set_frozen(primary, true).unwrap();
-                set.until_not(primary).unwrap();
+                set.until_replaced(primary).unwrap();
                 set.set_frozen(primary, false).unwrap();
             }
         }
@@ -68,14 +68,14 @@ async fn after_a_failover_all_go_on_and_what_was_lost_is_told() {
     let store = client(&set).await.event_store("n").unwrap() as Arc<dyn concurrency_core::EventStore>;
     load.goes_on(TURNS_AFTER).await;
     load.report();
-    set.be_impatient().unwrap();
     let (mut rewound, mut elections) = (0, 0);
     for strike in Strike::ALL.into_iter().cycle().take(Strike::ALL.len() * STRIKES) {
         strike.fall(&mut set, &mut load).await;
         let (lost, was_seen) = load.shared.appends.lost(&store).await;
-        let told = || load.shared.appends.rewound.load(Ordering::Acquire) > rewound;
+        let shared = Arc::clone(&load.shared);
+        let told = || shared.appends.rewound.load(Ordering::Acquire) > rewound;
         if was_seen {
-            becomes("the follower is told of the loss", told).await;
+            load.until("the follower is told of the loss", told).await;
         }
         assert!(strike != Strike::CutOffAndKilled || (lost > 0 && was_seen), "nothing was lost that had to be");
         let count = set.elections().unwrap() - elections;

@@ -68,9 +68,10 @@ async fn sentinels_are_asked_in_turn_and_no_more_is_declared_than_a_failover_kee
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let third = set.url().split(['/', ',']).find_map(|part| part.strip_prefix("127.0.0.1:")).unwrap().parse().unwrap();
     let ports = [free_port().unwrap(), silent.local_addr().unwrap().port(), third];
-    let began = BootInstant::now();
-    let redis = Redis::connect(asking(&ports)).await.unwrap();
-    assert!(BootInstant::now().since(began) < LIMIT);
+    // Of a quarter of its time each sentinel has a third, on a busy machine as well.
+    let (limit, began) = (LIMIT * 5, BootInstant::now());
+    let redis = Redis::connect(asking(&ports).operation_timeout(limit)).await.unwrap();
+    assert!(BootInstant::now().since(began) < limit);
     save(&redis, "v").await.unwrap();
     let declared = redis.capabilities();
     let survives =
@@ -89,7 +90,7 @@ async fn a_server_that_is_no_primary_is_left_and_sentinels_are_asked_again() {
     let [primary, replica] = [set.server_url(0), set.server_url(1)].map(|url| port_of(&url));
     let nobody = free_port().unwrap();
     let liar = Liar::saying(vec![replica, nobody, primary]);
-    let redis = Redis::connect(asking(&[liar.port])).await.unwrap();
+    let redis = at_last("connect", async || Redis::connect(asking(&[liar.port])).await).await;
     save(&redis, "v").await.unwrap();
     assert!(liar.asked.load(Ordering::Acquire) >= 4, "three times for the commands, and once for what is pushed");
     for port in [replica, nobody] {
@@ -161,7 +162,8 @@ async fn a_server_that_becomes_a_replica_writes_nothing_and_is_left() {
     set.until_whole().unwrap();
     set.be_impatient().unwrap();
     let admin = Mutex::new(redis::Client::open(set.server_url(0)).unwrap().get_connection().unwrap());
-    let follow = port_of(&set.server_url(1));
+    // Not one of the set: servers that follow each other in a circle empty each other.
+    let follow = free_port().unwrap();
     cmd("REPLICAOF").arg("127.0.0.1").arg(follow).exec(&mut *admin.lock().unwrap()).unwrap();
     is_without_effect(&states.save("k", "new".into(), SaveOptions::new().if_version(before)).await.unwrap_err());
     // The sentinels make a primary of a server again, this one or another.

@@ -1,19 +1,22 @@
 //! Those who work: tasks on all four components, which know what they were told.
 
+mod workers;
+
 use std::{
     collections::HashSet,
+    fmt,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use concurrency_core::{
-    AppendOptions, Bytes, Cache, Claim, Delivery, EventId, EventStore, Expiry, Lock, Memory, NewEvent, Outcome,
-    Position, SaveOptions, StateStore, Subscription,
+    Cache, Delivery, EventId, EventStore, Lock, Memory, Outcome, Position, StateStore, Subscription,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
+use self::workers::{appends, counts, follows, holds, sets};
 use super::*;
 
 /// Tasks of each component.
@@ -31,6 +34,8 @@ struct Seen {
     /// The longest time without a success, and when the last one was, in milliseconds.
     longest: AtomicU64,
     last: AtomicU64,
+    /// Why the last turn without an answer had none.
+    why: Mutex<Option<Error>>,
 }
 
 impl Seen {
@@ -46,6 +51,7 @@ impl Seen {
             Ok(()) => self.succeeded(),
             Err(error) => {
                 assert!(is_outage(&error), "{error:?}");
+                *self.why.lock().unwrap() = Some(error);
                 self.unanswered.fetch_add(1, Ordering::AcqRel);
             }
         }
@@ -59,7 +65,7 @@ fn milliseconds(instant: BootInstant) -> u64 {
 /// What all who work share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    is_over: AtomicBool,
+    is_over: watch::Sender<bool>,
     /// The highest token that anybody was told of.
     highest: AtomicU64,
     /// Who holds the name, and until when it may rely on that.
@@ -73,8 +79,20 @@ pub(crate) struct Shared {
     pub(crate) appends: Appends,
 }
 
+impl Shared {
+    fn is_over(&self) -> bool {
+        *self.is_over.borrow()
+    }
+
+    /// Returns when all are to end.
+    async fn over(&self) {
+        // Its sender is here.
+        drop(self.is_over.subscribe().wait_for(|over| *over).await);
+    }
+}
+
 /// What was appended.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Appends {
     done: Mutex<Vec<(EventId, Position)>>,
     unknown: Mutex<HashSet<EventId>>,
@@ -83,6 +101,15 @@ pub(crate) struct Appends {
     follower_at: Mutex<Position>,
     /// How often the follower was told that the log was lost.
     pub(crate) rewound: AtomicUsize,
+}
+
+/// How many, and where the follower is.
+impl fmt::Debug for Appends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (done, delivered) = (self.done.lock().unwrap().len(), self.delivered.lock().unwrap().len());
+        let (at, rewound) = (*self.follower_at.lock().unwrap(), self.rewound.load(Ordering::Acquire));
+        write!(f, "{done} appended up to {}, {delivered} delivered up to {at}, rewound {rewound} times", self.highest())
+    }
 }
 
 impl Appends {
@@ -96,13 +123,18 @@ impl Appends {
 
     /// So many acknowledged events are not in the log; and whether the follower has seen one of them.
     pub(crate) async fn lost(&self, store: &Arc<dyn EventStore>) -> (usize, bool) {
-        let done = self.done.lock().unwrap().clone();
-        let mut there = HashSet::new();
+        let (mut done, mut there) = (self.done.lock().unwrap().clone(), HashSet::new());
         let mut subscription = Subscription::new(Arc::clone(store), None);
         loop {
-            match subscription.next().await.unwrap() {
-                Delivery::Event(event) => drop(there.insert(event.id)),
-                Delivery::CaughtUp => break,
+            match subscription.next().await {
+                Ok(Delivery::Event(event)) => drop(there.insert(event.id)),
+                Ok(Delivery::CaughtUp) => break,
+                // A busy machine, and one failover more.
+                Err(Error::LogRewound) => {
+                    (done, there) = (self.done.lock().unwrap().clone(), HashSet::new());
+                    subscription = Subscription::new(Arc::clone(store), None);
+                }
+                Err(error) if is_outage(&error) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -124,7 +156,7 @@ impl Load {
     /// Clients of their own for each component.
     pub(crate) async fn start(set: &Sentinels) -> Self {
         let shared = Arc::new(Shared {
-            is_over: AtomicBool::new(false),
+            is_over: watch::Sender::new(false),
             highest: AtomicU64::new(0),
             inside: Mutex::new(None),
             held_twice: AtomicUsize::new(0),
@@ -164,14 +196,29 @@ impl Load {
     pub(crate) async fn goes_on(&mut self, turns: usize) {
         let turns_of = |seen: &Seen| seen.turns.load(Ordering::Acquire);
         let goals: Vec<_> = self.workers.iter().map(|(_, seen)| turns_of(seen) + turns).collect();
+        let workers = self.workers.clone();
+        let is_there = move || workers.iter().zip(&goals).all(|((_, seen), goal)| turns_of(seen) >= *goal);
+        self.until("all go on", is_there).await;
+    }
+
+    /// Returns when it is so, which it has to become while all work.
+    pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn() -> bool) {
         let end = BootInstant::now().after(PATIENCE);
-        loop {
+        while !is_so() {
             assert!(self.tasks.try_join_next().is_none_or(|ended| ended.is_ok()), "somebody has failed");
-            let mut late = self.workers.iter().zip(&goals).filter(|((_, seen), goal)| turns_of(seen) < **goal);
-            let Some(((what, _), _)) = late.next() else { return };
-            assert!(!end.has_passed(), "{what} does not go on");
+            assert!(!end.has_passed(), "not in time: {what}: {}", self.state());
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// Where each of them is.
+    fn state(&self) -> String {
+        let now = milliseconds(BootInstant::now());
+        let workers = self.workers.iter().map(|(what, seen)| {
+            let (turns, last) = (seen.turns.load(Ordering::Acquire), seen.last.load(Ordering::Acquire));
+            format!("{what}: {turns} turns, the last {} ms ago, {:?}; ", now - last, seen.why.lock().unwrap())
+        });
+        format!("{}{:?}", workers.collect::<String>(), self.shared.appends)
     }
 
     /// What each component has seen since this was asked last: the longest time in milliseconds in which one of its tasks
@@ -189,196 +236,9 @@ impl Load {
     }
 
     pub(crate) async fn end(mut self) {
-        self.shared.is_over.store(true, Ordering::Release);
+        self.shared.is_over.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
     }
-}
-
-/// Writes of one key by one task, each with a number of its own.
-#[derive(Default)]
-struct Written {
-    key: String,
-    last: u64,
-    done: Vec<u64>,
-    unknown: HashSet<u64>,
-}
-
-impl Written {
-    fn of(number: usize) -> Self {
-        Self { key: format!("k{number}"), ..Self::default() }
-    }
-
-    fn next(&mut self) -> (u64, Bytes) {
-        self.last += 1;
-        (self.last, format!("{} {}", self.key, self.last).into())
-    }
-
-    fn ended(&mut self, number: u64, result: Result<(), Error>) -> Result<(), Error> {
-        match &result {
-            Ok(()) => self.done.push(number),
-            Err(error) if error.outcome() != Outcome::NotApplied => drop(self.unknown.insert(number)),
-            Err(_) => {}
-        }
-        result
-    }
-
-    /// This is there now, and what was written after it is gone.
-    fn found(&mut self, value: Option<&Bytes>, seen: &Seen) -> u64 {
-        let text = value.map(|value| std::str::from_utf8(value).unwrap());
-        let number = text.map_or(0, |text| {
-            let (key, number) = text.split_once(' ').unwrap();
-            assert_eq!(key, self.key, "somebody else's answer");
-            number.parse().unwrap()
-        });
-        let is_ours = number == 0 || self.done.contains(&number) || self.unknown.contains(&number);
-        assert!(is_ours, "{}: {number} was refused, or never written", self.key);
-        let kept = self.done.len();
-        self.done.retain(|done| *done <= number);
-        seen.lost.fetch_add(kept - self.done.len(), Ordering::AcqRel);
-        number
-    }
-}
-
-/// Saves under the version that it has seen.
-async fn counts(store: Arc<dyn StateStore>, number: usize, shared: Arc<Shared>, seen: Arc<Seen>) {
-    let mut written = Written::of(number);
-    let mut turn = async || -> Result<(), Error> {
-        let state = store.load(&written.key).await?;
-        let mut base = written.found(state.as_ref().map(|state| &state.value), &seen);
-        let mut options = match state {
-            Some(state) => SaveOptions::new().if_version(state.version),
-            None => SaveOptions::new().if_absent(),
-        };
-        for _ in 0..20 {
-            let (number, value) = written.next();
-            match store.save(&written.key, value, options).await {
-                Err(error) if error.is_conflict() => {
-                    // Ours alone: what it was is gone, or an attempt without an answer came through.
-                    let now = store.load(&written.key).await?;
-                    let now = written.found(now.as_ref().map(|state| &state.value), &seen);
-                    assert!(now != number && now != base, "a conflict with itself: {now} is there");
-                    return Ok(());
-                }
-                result => {
-                    options = SaveOptions::new();
-                    let version = result.as_ref().ok().copied();
-                    written.ended(number, result.map(drop))?;
-                    base = number;
-                    options = version.map_or(options, |version| options.if_version(version));
-                }
-            }
-        }
-        Ok(())
-    };
-    while !shared.is_over.load(Ordering::Acquire) {
-        seen.ended(turn().await);
-    }
-}
-
-/// Sets and reads.
-async fn sets(cache: Arc<dyn Cache>, number: usize, shared: Arc<Shared>, seen: Arc<Seen>) {
-    let mut written = Written::of(number);
-    let mut turn = async || -> Result<(), Error> {
-        let found = cache.get(&written.key).await?;
-        written.found(found.as_ref(), &seen);
-        let (number, value) = written.next();
-        let set = cache.set(&written.key, value, Expiry::Never).await;
-        written.ended(number, set)
-    };
-    while !shared.is_over.load(Ordering::Acquire) {
-        seen.ended(turn().await);
-    }
-}
-
-/// Takes the one name, writes what it guards, and gives it back.
-async fn holds(lock: Arc<dyn Lock>, shared: Arc<Shared>, seen: Arc<Seen>) {
-    let turn = async || -> Result<(), Error> {
-        let before = shared.highest.load(Ordering::SeqCst);
-        let lease = lock.acquire(&Claim::new("k", TTL).unwrap(), PATIENCE).await?;
-        let token = lease.fencing_token();
-        assert!(token.0 > before, "{token:?} was granted after {before}");
-        shared.highest.fetch_max(token.0, Ordering::SeqCst);
-        let other = shared.inside.lock().unwrap().replace((token.0, lease.deadline()));
-        let twice = other.is_some_and(|(_, deadline)| !deadline.has_passed());
-        shared.held_twice.fetch_add(usize::from(twice), Ordering::AcqRel);
-        let renewed = lock.renew(&lease).await;
-        match shared.elsewhere.save("k", "v".into(), SaveOptions::new().fenced_by(token)).await {
-            Ok(_) => {}
-            Err(Error::Fenced { seen, .. }) => {
-                assert!(seen > token, "{token:?} was refused because of {seen:?}");
-                shared.caught.fetch_add(1, Ordering::AcqRel);
-            }
-            Err(error) => panic!("{error:?}"),
-        }
-        {
-            let mut inside = shared.inside.lock().unwrap();
-            if inside.is_some_and(|(now, _)| now == token.0) {
-                *inside = None;
-            }
-        }
-        match renewed {
-            Err(Error::LeaseLost { .. }) => drop(seen.lost.fetch_add(1, Ordering::AcqRel)),
-            renewed => drop(renewed?),
-        }
-        lock.release(lease.claim(), Some(token)).await.map(drop)
-    };
-    while !shared.is_over.load(Ordering::Acquire) {
-        seen.ended(turn().await);
-    }
-}
-
-/// Appends to a stream of its own.
-async fn appends(store: Arc<dyn EventStore>, number: usize, shared: Arc<Shared>, seen: Arc<Seen>) {
-    let (stream, appends) = (format!("s{number}"), &shared.appends);
-    let turn = async || -> Result<(), Error> {
-        let event = NewEvent::new("e", stream.clone());
-        let (id, before) = (event.id, appends.highest());
-        match store.append(&stream, vec![event], AppendOptions::new()).await {
-            Ok(appended) => {
-                assert!(appended.position > before, "{} was given after {before}", appended.position);
-                appends.done.lock().unwrap().push((id, appended.position));
-                Ok(())
-            }
-            Err(error) => {
-                if error.outcome() != Outcome::NotApplied {
-                    appends.unknown.lock().unwrap().insert(id);
-                }
-                Err(error)
-            }
-        }
-    };
-    while !shared.is_over.load(Ordering::Acquire) {
-        seen.ended(turn().await);
-        // A log that everybody can read in the end.
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// Reads everything, and begins anew where the log says that it was lost.
-async fn follows(store: Arc<dyn EventStore>, shared: Arc<Shared>, seen: Arc<Seen>) {
-    let (appends, mut last) = (&shared.appends, Position::START);
-    let mut subscription = Subscription::new(Arc::clone(&store), None);
-    while !shared.is_over.load(Ordering::Acquire) {
-        match tokio::time::timeout(Duration::from_millis(100), subscription.next()).await {
-            Ok(Ok(Delivery::Event(event))) => {
-                assert!(event.position > last, "{} came behind {last}", event.position);
-                assert_eq!(event.data, event.stream.as_bytes(), "somebody else's");
-                last = event.position;
-                appends.delivered.lock().unwrap().insert(event.id);
-                *appends.follower_at.lock().unwrap() = last;
-                seen.succeeded();
-            }
-            Ok(Err(Error::LogRewound)) => {
-                appends.rewound.fetch_add(1, Ordering::AcqRel);
-                last = Position::START;
-                subscription = Subscription::new(Arc::clone(&store), None);
-            }
-            Ok(Err(error)) => seen.ended(Err(error)),
-            Ok(Ok(_)) | Err(_) => {}
-        }
-    }
-    let (done, unknown) = (appends.done.lock().unwrap(), appends.unknown.lock().unwrap());
-    println!("{} events in the end, {} of which nobody knows", done.len(), unknown.len());
 }

@@ -45,9 +45,8 @@ async fn what_is_lost_is_told_and_what_relied_on_it_is_caught() {
     let (claim, theirs) = (Claim::new("l", PATIENCE).unwrap(), Claim::new("l", PATIENCE).unwrap());
     let lease = lock.try_acquire(&claim).await.unwrap().unwrap();
     assert!(other.lock("n").unwrap().try_acquire(&theirs).await.unwrap().is_none());
-    set.be_impatient().unwrap();
     set.kill(0).unwrap();
-    set.until_not(0).unwrap();
+    set.until_replaced(0).unwrap();
 
     let found = at_last("load", async || states.load("k").await).await.unwrap();
     assert_eq!((found.version, &found.value[..]), (first, &b"1"[..]), "the state is the one before");

@@ -28,7 +28,7 @@ fn config(set: &Sentinels) -> RedisConfig {
 }
 
 async fn client(set: &Sentinels) -> Redis {
-    Redis::connect(config(set)).await.unwrap()
+    at_last("connect", async || Redis::connect(config(set)).await).await
 }
 
 /// Whether a call may end so because of its server.
@@ -48,15 +48,7 @@ async fn at_last<T>(what: &str, mut call: impl AsyncFnMut() -> Result<T, Error>)
     }
 }
 
-async fn becomes(what: &str, is_so: impl Fn() -> bool) {
-    let end = BootInstant::now().after(PATIENCE);
-    while !is_so() {
-        assert!(!end.has_passed(), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 /// It says that nobody could be asked, and that nothing was done.
 fn is_without_effect(error: &Error) {
-    assert!(matches!(error, Error::Unavailable { outcome: Outcome::NotApplied, .. }), "{error:?}");
+    assert!(is_outage(error) && error.outcome() == Outcome::NotApplied, "{error:?}");
 }
