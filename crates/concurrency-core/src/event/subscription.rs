@@ -172,10 +172,12 @@ impl Subscription {
     /// Reads once, and makes ready what there is to deliver. Nothing changes before the answer is there.
     async fn read(&mut self) -> Result<()> {
         let batch = match self.checkpoint {
-            Some(checkpoint) if !self.verified => self.read_verified(checkpoint).await?,
-            _ => self.store.read_all(self.after, self.batch).await?,
+            Some(checkpoint) if !self.verified => self.read_verified(checkpoint).await,
+            _ => self.store.read_all(self.after, self.batch).await,
         };
+        // Also after an error: whoever goes on at once waits again.
         self.reads_at = None;
+        let batch = batch?;
         // Where acknowledged events may be taken back, what was read may be gone by the next read.
         self.verified = !self.store.capabilities().log_may_rewind;
         if let Some(complete_after) = batch.truncated.filter(|truncated| *truncated > self.announced) {

@@ -1,6 +1,9 @@
 //! What a subscription delivers, and when.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use concurrency_core::{
     AppendOptions, Checkpoint, Delivery, Error, EventId, EventStore, Position, Subscription,
@@ -84,30 +87,52 @@ async fn a_dropped_next_loses_nothing() {
     }
 }
 
-// T-50
-#[tokio::test(start_paused = true)]
-async fn a_lost_wake_up_delays_and_loses_nothing() {
-    let _simulation = simulate(1);
+/// A subscription that reads every two seconds and has caught up, and nobody tells it of the event that is there since.
+async fn not_told() -> (Arc<Tampered>, Subscription) {
     let store = Tampered::new(store());
     store.deaf.store(true, Ordering::SeqCst);
     let mut subscription = Subscription::new(store.clone(), None).with_poll_interval(Duration::from_secs(2));
     assert_eq!(subscription.next().await.unwrap(), Delivery::CaughtUp);
     append(&store, "s", &["1"]).await;
-    let begun = BootInstant::now();
-    assert!(matches!(subscription.next().await.unwrap(), Delivery::Event(_)));
+    (store, subscription)
+}
+
+/// Half of it at least.
+fn took_an_interval(begun: BootInstant) {
     let waited = BootInstant::now().since(begun);
     assert!(waited >= Duration::from_secs(1) && waited <= Duration::from_secs(2), "{waited:?}");
 }
 
 // T-50
 #[tokio::test(start_paused = true)]
+async fn a_lost_wake_up_delays_and_loses_nothing() {
+    let _simulation = simulate(1);
+    let (_store, mut subscription) = not_told().await;
+    let begun = BootInstant::now();
+    assert!(matches!(subscription.next().await.unwrap(), Delivery::Event(_)));
+    took_an_interval(begun);
+}
+
+// T-50
+#[tokio::test(start_paused = true)]
+async fn a_failing_read_is_repeated_no_sooner() {
+    let _simulation = simulate(1);
+    let (store, mut subscription) = not_told().await;
+    store.failing_reads.store(3, Ordering::SeqCst);
+    for _ in 0..3 {
+        let begun = BootInstant::now();
+        let failed = subscription.next().await;
+        assert!(failed.is_err(), "{failed:?}");
+        took_an_interval(begun);
+    }
+    assert!(matches!(subscription.next().await.unwrap(), Delivery::Event(_)));
+}
+
+// T-50
+#[tokio::test(start_paused = true)]
 async fn a_lost_wake_up_costs_who_drops_the_wait_no_more() {
     let _simulation = simulate(1);
-    let store = Tampered::new(store());
-    store.deaf.store(true, Ordering::SeqCst);
-    let mut subscription = Subscription::new(store.clone(), None).with_poll_interval(Duration::from_secs(2));
-    assert_eq!(subscription.next().await.unwrap(), Delivery::CaughtUp);
-    append(&store, "s", &["1"]).await;
+    let (_store, mut subscription) = not_told().await;
     let begun = BootInstant::now();
     // As who has something else to do ten times a second.
     let delivery = loop {
@@ -117,8 +142,7 @@ async fn a_lost_wake_up_costs_who_drops_the_wait_no_more() {
         assert!(BootInstant::now().since(begun) < Duration::from_secs(10));
     };
     assert!(matches!(delivery, Delivery::Event(_)));
-    let waited = BootInstant::now().since(begun);
-    assert!(waited >= Duration::from_secs(1) && waited <= Duration::from_secs(2), "{waited:?}");
+    took_an_interval(begun);
 }
 
 #[tokio::test(start_paused = true)]
