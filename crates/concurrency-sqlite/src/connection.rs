@@ -9,6 +9,7 @@ mod file;
 mod inline;
 mod open;
 mod pulse;
+mod reader;
 mod readers;
 mod request;
 mod sweep;
@@ -34,6 +35,7 @@ use self::{
     file::File,
     inline::Inline,
     pulse::Pulse,
+    reader::Places,
     readers::Readers,
     request::{Message, Pending, Reply},
     writer::Writer,
@@ -64,6 +66,7 @@ struct Shared {
     closed: AtomicBool,
     /// How many of the threads wait for somebody else's lock on the file.
     blocked: Arc<AtomicUsize>,
+    readers: Places,
 }
 
 impl fmt::Debug for Database {
@@ -85,7 +88,7 @@ impl Database {
     /// Dropping the future leaves nothing open; the file may have been created.
     pub(crate) async fn open(config: &SqliteConfig, limit: Duration) -> Result<Self> {
         let blocked = Arc::new(AtomicUsize::new(0));
-        let shared = Shared { file: File::of(config)?, closed: AtomicBool::new(false), blocked };
+        let shared = Shared { file: File::of(config)?, closed: AtomicBool::new(false), blocked, readers: Places::default() };
         let shared = Arc::new(shared);
         let deadline = BootInstant::now().after(limit);
         let (writer, messages) = mpsc::channel();
@@ -237,12 +240,14 @@ impl Database {
         self.inner.shared.closed.store(true, Ordering::Release);
         self.inner.readers.end();
         self.inner.pulse.end();
+        self.inner.inline.close();
+        // The last connection puts what is in the log into the file, and two that close at the same time are both not the last.
+        self.inner.shared.readers.empty().await;
         let (ended, has_ended) = oneshot::channel();
         if self.inner.writer.send(Message::End(ended)).is_ok() {
             // An error says that it had ended before.
             drop(has_ended.await);
         }
-        self.inner.inline.close();
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use concurrency_core::Result;
 use rusqlite::Connection;
 
-use super::{Shared, open};
+use super::{Shared, open, reader::Reader};
 use crate::error::{Fault, is_busy};
 
 /// The most connections for it: as many threads can read so at once.
@@ -16,7 +16,7 @@ const MOST: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Inline {
-    free: Mutex<Vec<Connection>>,
+    free: Mutex<Vec<Reader>>,
     opened: AtomicUsize,
     closed: AtomicBool,
 }
@@ -53,7 +53,7 @@ impl Inline {
         let another = |opened: usize| (opened < MOST).then_some(opened + 1);
         self.opened.fetch_update(Ordering::AcqRel, Ordering::Acquire, another).ok()?;
         let mut borrowed = Borrowed { from: self, connection: None };
-        borrowed.connection = match open::reader(&shared.file) {
+        borrowed.connection = match open::reader(shared) {
             Ok(connection) => Some(connection),
             Err(error) => return Some(Err(error)),
         };
@@ -69,7 +69,7 @@ impl Inline {
 /// A connection that goes back when this is dropped; without one, its place does.
 struct Borrowed<'i> {
     from: &'i Inline,
-    connection: Option<Connection>,
+    connection: Option<Reader>,
 }
 
 impl Drop for Borrowed<'_> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use concurrency_core::{Error, Result, clock::BootInstant};
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use super::{busy, file::File};
+use super::{Shared, busy, file::File, reader::Reader};
 use crate::{
     error::{Fault, is_busy, no_wal, opening_error, unavailable},
     schema,
@@ -45,14 +45,15 @@ pub(super) fn writer(file: &File) -> Result<Connection> {
 }
 
 /// A connection that reads.
-pub(super) fn reader(file: &File) -> Result<Connection> {
+pub(super) fn reader(shared: &Shared) -> Result<Reader> {
+    let (file, place) = (&shared.file, shared.readers.take());
     let connection = connect(file)?;
     file.remember()?;
     connection.pragma_update(None, "query_only", true).map_err(opening_error)?;
     // Said in any case, since a build of SQLite may have another default.
     let mapped = i64::try_from(file.mapped_bytes()).unwrap_or(i64::MAX);
     connection.pragma_update(None, "mmap_size", mapped).map_err(opening_error)?;
-    Ok(connection)
+    Ok(Reader::new(connection, place))
 }
 
 fn connect(file: &File) -> Result<Connection> {

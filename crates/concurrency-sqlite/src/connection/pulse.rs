@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::{Shared, open, spawn};
+use super::{Shared, open, reader::Reader, spawn};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(10);
@@ -91,10 +90,10 @@ fn watch(shared: &Shared, beat: &Beat) {
 }
 
 /// `None` where the file cannot be looked at: whoever waits looks for itself then.
-fn look(shared: &Shared, connection: &mut Option<Connection>) -> Option<i64> {
+fn look(shared: &Shared, connection: &mut Option<Reader>) -> Option<i64> {
     let opened = match connection.take() {
         Some(opened) => opened,
-        None => open::reader(&shared.file).ok()?,
+        None => open::reader(shared).ok()?,
     };
     let version = opened.prepare_cached("PRAGMA data_version").and_then(|mut ask| ask.query_row((), |row| row.get(0)));
     let version = version.ok()?;

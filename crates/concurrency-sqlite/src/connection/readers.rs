@@ -13,7 +13,7 @@ use concurrency_core::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{Shared, busy, open, spawn};
+use super::{Shared, busy, open, reader::Reader, spawn};
 use crate::error::{Fault, is_busy, panicked, unavailable};
 
 pub(super) struct Readers {
@@ -84,7 +84,7 @@ impl Readers {
 }
 
 fn serve(shared: &Arc<Shared>, queue: &Mutex<mpsc::Receiver<Option<Reading>>>) {
-    let mut connection: Option<Connection> = None;
+    let mut connection: Option<Reader> = None;
     loop {
         let message = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Some(Reading { job, deadline })) = message else { return };
@@ -98,11 +98,11 @@ fn serve(shared: &Arc<Shared>, queue: &Mutex<mpsc::Receiver<Option<Reading>>>) {
     }
 }
 
-fn opened<'c>(shared: &Shared, connection: &'c mut Option<Connection>) -> Result<&'c Connection> {
+fn opened<'c>(shared: &Shared, connection: &'c mut Option<Reader>) -> Result<&'c Connection> {
     shared.file.check_now_and_then()?;
     let opened = match connection.take() {
         Some(opened) => opened,
-        None => open::reader(&shared.file)?,
+        None => open::reader(shared)?,
     };
     Ok(connection.insert(opened))
 }

@@ -26,6 +26,11 @@ fn insert(x: i64) -> impl FnOnce(&Connection) -> Result<i64, Fault> + Send {
     }
 }
 
+fn files(folder: &TempDir) -> Vec<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    std::fs::read_dir(folder.path()).unwrap().map(name).collect()
+}
+
 async fn rows(database: &Database) -> Vec<i64> {
     let select = |connection: &Connection| {
         let mut select = connection.prepare_cached("SELECT x FROM t ORDER BY x")?;
@@ -124,6 +129,10 @@ async fn a_dropped_call_is_finished_by_its_thread() {
 #[tokio::test]
 async fn after_closing_everything_is_closed_and_what_was_sent_before_is_done() {
     let (folder, database) = open().await;
+    // Each in a connection of its own.
+    assert!(matches!(database.read_now(|_| Ok(())), Some(Ok(()))));
+    assert_eq!(rows(&database).await, [0; 0]);
+    database.commits().next().await;
     let other = database.clone();
     let (written, ()) = tokio::join!(biased; database.write(Kind::Durable, LIMIT, insert(1)), other.close());
     written.unwrap();
@@ -134,9 +143,36 @@ async fn after_closing_everything_is_closed_and_what_was_sent_before_is_done() {
         assert!(matches!(database.read_now(|_| Ok(())), Some(Err(Error::Closed))));
         assert!(matches!(database.health(LIMIT).await, Err(Error::Closed)));
     }
-    // The last connection that closes removes the log.
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["test.db"]);
+    assert_eq!(files(&folder), ["test.db"], "the last connection that closes removes the log");
+}
+
+#[tokio::test]
+async fn who_closes_waits_for_what_is_being_read_and_the_writer_closes_last() {
+    let (folder, database) = open().await;
+    let (go, wait) = std::sync::mpsc::channel::<u8>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let reads = database.read(LIMIT, move |connection| {
+        let count = connection.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, u8>(0))?;
+        begun.send(()).unwrap();
+        wait.recv().unwrap();
+        Ok(count)
+    });
+    let closes = async {
+        has_begun.await.unwrap();
+        let (left, ()) = tokio::join!(
+            async {
+                database.close().await;
+                files(&folder)
+            },
+            async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                go.send(1).unwrap();
+            }
+        );
+        left
+    };
+    let (read, left) = tokio::join!(reads, closes);
+    assert_eq!((read.unwrap(), left), (0, vec!["test.db".to_owned()]), "whoever is last removes the log");
 }
 
 #[tokio::test]
