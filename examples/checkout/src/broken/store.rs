@@ -64,29 +64,36 @@ store!(Careless {
     }
 });
 
-/// Forgets the checkpoint of the totals once in the life of a process: the first time that there is one to forget. (Whoever looks
-/// before anything was counted finds none anyway, and would have nothing left to forget when it takes over.)
+/// Forgets the checkpoint of the totals once in the life of a process: from the first time that there is one to forget, until
+/// something was counted again. (Who only looks whether it still is the one that it was, or whose commit fails, looks again, and
+/// would have lost nothing.)
 #[derive(Debug)]
 pub(super) struct Forgetful {
     there: Arc<dyn StateStore>,
-    forgot: AtomicBool,
+    forgets: AtomicBool,
+    counted: AtomicBool,
 }
 
 impl Forgetful {
     pub(super) fn new(there: Arc<dyn StateStore>) -> Self {
-        Self { there, forgot: AtomicBool::new(false) }
+        Self { there, forgets: AtomicBool::new(false), counted: AtomicBool::new(false) }
     }
 }
 
 store!(Forgetful {
     async fn load(&self, key: &str) -> Result<Option<State>> {
         let state = self.there.load(key).await?;
-        let forgets = key == totals::NAME && state.is_some() && !self.forgot.swap(true, Ordering::Relaxed);
+        let forgets = key == totals::NAME && state.is_some() && !self.counted.load(Ordering::Relaxed);
+        self.forgets.fetch_or(forgets, Ordering::Relaxed);
         Ok(state.filter(|_| !forgets))
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Version> {
-        self.there.commit(without_precondition(writes, |key| key == totals::NAME)).await
+        let counts = writes.iter().any(|write| write.key() == totals::NAME);
+        let version = self.there.commit(without_precondition(writes, |key| key == totals::NAME)).await?;
+        let counted = counts && self.forgets.load(Ordering::Relaxed);
+        self.counted.fetch_or(counted, Ordering::Relaxed);
+        Ok(version)
     }
 });
 

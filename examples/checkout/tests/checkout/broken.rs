@@ -60,6 +60,22 @@ async fn a_projection_that_forgets_its_checkpoint_counts_twice() {
 }
 
 #[tokio::test]
+async fn what_was_forgotten_stays_so_until_something_is_counted_again() {
+    let shop = Shop::open().await;
+    shop.sell().await;
+    let store = broken(&shop, Break::Events).state_store(model::TOTALS).unwrap();
+    let counted = || Write::save(totals::NAME, "{}", SaveOptions::new());
+    for _ in 0..2 {
+        assert!(store.load(totals::NAME).await.unwrap().is_none());
+        let absent = Write::save(totals::row_key("tea"), "{}", SaveOptions::new().when(Precondition::Absent));
+        let refused = store.commit(vec![counted(), absent]).await;
+        assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    }
+    store.commit(vec![counted()]).await.unwrap();
+    assert!(store.load(totals::NAME).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn nothing_else_is_broken_with_the_ledger() {
     let shop = Shop::open().await;
     let instance = shop.instance_over(broken(&shop, Break::Fence));
