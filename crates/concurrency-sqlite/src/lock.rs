@@ -173,7 +173,7 @@ impl Lock for SqliteLock {
     }
 
     async fn renew_many(&self, leases: &[&Lease]) -> Vec<Result<Lease>> {
-        let renewals: Vec<_> = leases.iter().map(|lease| lease.renewal()).collect();
+        let renewals = Lease::renewals(leases);
         let check = |lease: &Lease| {
             self.desk.check_open()?;
             lease.claim().check_alive()?;

@@ -3,14 +3,15 @@
 //! A guard may be renewed within a stretch of time. It joins the latest slot in that, or opens one at its end. (The idea is that of
 //! timer wheels: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.)
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::{clock::BootInstant, random::Hashing};
+use crate::clock::BootInstant;
 
 /// Things by their numbers, each in at most one slot.
 #[derive(Debug)]
 pub(super) struct Agenda<T> {
-    entries: HashMap<u64, Entry<T>, Hashing>,
+    /// In order: what was added together is due together, and lies together in memory.
+    entries: BTreeMap<u64, Entry<T>>,
     slots: BTreeMap<BootInstant, Slot>,
 }
 
@@ -24,14 +25,14 @@ struct Entry<T> {
 #[derive(Debug, Default)]
 struct Slot {
     /// Also of those that have left since then.
-    ids: Vec<u64>,
+    ids: VecDeque<u64>,
     /// How many have not left.
     there: usize,
 }
 
 impl<T> Default for Agenda<T> {
     fn default() -> Self {
-        Self { entries: HashMap::default(), slots: BTreeMap::new() }
+        Self { entries: BTreeMap::new(), slots: BTreeMap::new() }
     }
 }
 
@@ -48,13 +49,13 @@ impl<T> Agenda<T> {
         }
     }
 
-    pub(super) fn get(&self, id: u64) -> Option<&T> {
-        self.entries.get(&id).map(|entry| &entry.what)
-    }
-
     /// All that are known.
     pub(super) fn all(&self) -> impl Iterator<Item = &T> {
         self.entries.values().map(|entry| &entry.what)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,14 +65,12 @@ impl<T> Agenda<T> {
     /// Comes between `from` and `due`, and not at the time that was set before. Nothing, where it is not known.
     pub(super) fn set(&mut self, id: u64, from: BootInstant, due: BootInstant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let at = self.slots.range(from..=due).next_back().map_or(due, |(at, _)| *at);
+        let at = slot_between(&self.slots, from, due);
         let before = entry.at.replace(at);
         if let Some(before) = before {
             self.leave(before);
         }
-        let slot = self.slots.entry(at).or_default();
-        slot.ids.push(id);
-        slot.there += 1;
+        enter(&mut self.slots, at, id);
     }
 
     /// At `due`, where it would be later; nothing, where it is in no slot.
@@ -86,20 +85,32 @@ impl<T> Agenda<T> {
         self.slots.first_key_value().map(|(at, _)| *at)
     }
 
-    /// What is in the slots that have come, in their order. It is in none afterwards.
-    pub(super) fn take(&mut self, now: BootInstant) -> Vec<u64> {
-        let mut taken = Vec::new();
-        while let Some(slot) = self.slots.first_entry().filter(|slot| *slot.key() <= now) {
-            let (at, Slot { ids, .. }) = slot.remove_entry();
-            taken.reserve(ids.len());
-            for id in ids {
-                if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.at == Some(at)) {
-                    entry.at = None;
-                    taken.push(id);
-                }
+    /// At most so many of those whose slots have come, in their order. `again` says between when and when each comes next, both
+    /// after `now`; without that it is forgotten.
+    pub(super) fn take(
+        &mut self,
+        now: BootInstant,
+        most: usize,
+        mut again: impl FnMut(u64, &T) -> Option<(BootInstant, BootInstant)>,
+    ) {
+        let mut taken = 0;
+        while let Some(mut slot) = self.slots.first_entry().filter(|slot| taken < most && *slot.key() <= now) {
+            let at = *slot.key();
+            let Some(id) = slot.get_mut().ids.pop_front() else {
+                slot.remove();
+                continue;
+            };
+            let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.at == Some(at)) else { continue };
+            slot.get_mut().there -= 1;
+            taken += 1;
+            if let Some((from, due)) = again(id, &entry.what) {
+                let at = slot_between(&self.slots, from, due);
+                entry.at = Some(at);
+                enter(&mut self.slots, at, id);
+            } else {
+                self.entries.remove(&id);
             }
         }
-        taken
     }
 
     fn leave(&mut self, at: BootInstant) {
@@ -110,6 +121,17 @@ impl<T> Agenda<T> {
             }
         }
     }
+}
+
+/// The latest slot of the stretch, or its end.
+fn slot_between(slots: &BTreeMap<BootInstant, Slot>, from: BootInstant, due: BootInstant) -> BootInstant {
+    slots.range(from..=due).next_back().map_or(due, |(at, _)| *at)
+}
+
+fn enter(slots: &mut BTreeMap<BootInstant, Slot>, at: BootInstant, id: u64) {
+    let slot = slots.entry(at).or_default();
+    slot.ids.push_back(id);
+    slot.there += 1;
 }
 
 #[cfg(test)]
@@ -132,14 +154,24 @@ mod tests {
         agenda
     }
 
+    /// All that have come; they are forgotten.
+    fn taken(agenda: &mut Agenda<()>, now: BootInstant) -> Vec<u64> {
+        let mut taken = Vec::new();
+        agenda.take(now, usize::MAX, |id, ()| {
+            taken.push(id);
+            None
+        });
+        taken
+    }
+
     #[test]
     fn what_may_come_along_comes_with_what_is_due() {
         let mut agenda = agenda(&[(1, 9, 10), (2, 10, 12), (3, 11, 13), (4, 12, 14)]);
-        assert_eq!((agenda.next(), agenda.take(at(9))), (Some(at(10)), vec![]));
-        assert_eq!(agenda.take(at(10)), [1, 2]);
-        assert_eq!((agenda.next(), agenda.take(at(12))), (Some(at(13)), vec![]));
-        assert_eq!(agenda.take(at(20)), [3, 4]);
-        assert_eq!((agenda.next(), agenda.take(at(99))), (None, vec![]));
+        assert_eq!((agenda.next(), taken(&mut agenda, at(9))), (Some(at(10)), vec![]));
+        assert_eq!(taken(&mut agenda, at(10)), [1, 2]);
+        assert_eq!((agenda.next(), taken(&mut agenda, at(12))), (Some(at(13)), vec![]));
+        assert_eq!(taken(&mut agenda, at(20)), [3, 4]);
+        assert_eq!((agenda.next(), taken(&mut agenda, at(99))), (None, vec![]));
     }
 
     #[test]
@@ -150,11 +182,11 @@ mod tests {
             agenda.set(id, at(id), at(id + 1250));
         }
         assert_eq!(agenda.slots.len(), 8);
-        let mut taken = Vec::new();
+        let mut all = Vec::new();
         while let Some(next) = agenda.next() {
-            taken.extend(agenda.take(next));
+            all.extend(taken(&mut agenda, next));
         }
-        assert_eq!(taken, (0..10_000).collect::<Vec<_>>());
+        assert_eq!(all, (0..10_000).collect::<Vec<_>>());
     }
 
     #[test]
@@ -164,10 +196,10 @@ mod tests {
         agenda.remove(2);
         agenda.remove(3);
         agenda.set(3, at(9), at(10));
-        assert_eq!(agenda.take(at(10)), [4]);
-        assert_eq!(agenda.take(at(20)), [1]);
-        assert_eq!((agenda.take(at(30)), agenda.next()), (vec![], None));
-        assert_eq!((agenda.get(1), agenda.get(2), agenda.all().count()), (Some(&()), None, 2));
+        assert_eq!(taken(&mut agenda, at(10)), [4]);
+        assert_eq!(taken(&mut agenda, at(20)), [1]);
+        assert_eq!((taken(&mut agenda, at(30)), agenda.next()), (vec![], None));
+        assert_eq!(agenda.all().count(), 0);
     }
 
     #[test]
@@ -180,7 +212,27 @@ mod tests {
         // Entered in the slot that it has left.
         agenda.set(2, at(50), at(50));
         agenda.set(2, at(50), at(50));
-        assert_eq!((agenda.take(at(50)), agenda.next()), (vec![3, 2], None));
+        assert_eq!((taken(&mut agenda, at(50)), agenda.next()), (vec![3, 2], None));
+    }
+
+    #[test]
+    fn no_more_come_at_once_than_are_wanted_and_they_come_again() {
+        let mut agenda = agenda(&[(1, 10, 10), (2, 10, 10), (3, 11, 11), (4, 11, 11), (5, 99, 99)]);
+        agenda.remove(2);
+        let mut take = |now, most| {
+            let mut taken = Vec::new();
+            agenda.take(at(now), most, |id, ()| {
+                taken.push(id);
+                (id != 3).then(|| (at(now + 10), at(now + 20)))
+            });
+            (taken, agenda.next().unwrap())
+        };
+        assert_eq!(take(12, 2), (vec![1, 3], at(11)));
+        assert_eq!(take(12, 2), (vec![4], at(32)));
+        assert_eq!(take(31, 9), (vec![], at(32)));
+        assert_eq!(take(32, 9), (vec![1, 4], at(52)));
+        assert_eq!(take(98, 9), (vec![1, 4], at(99)));
+        assert_eq!(agenda.all().count(), 3);
     }
 
     #[test]
@@ -189,9 +241,9 @@ mod tests {
         agenda.bring_forward(1, at(12));
         agenda.bring_forward(1, at(13));
         agenda.bring_forward(7, at(1));
-        assert_eq!(agenda.take(at(11)), [2]);
+        assert_eq!(taken(&mut agenda, at(11)), [2]);
         agenda.bring_forward(2, at(11));
-        assert_eq!(agenda.take(at(12)), [1]);
+        assert_eq!(taken(&mut agenda, at(12)), [1]);
         assert_eq!(agenda.next(), None);
     }
 }

@@ -241,9 +241,12 @@ impl Hold {
 
     /// Takes the answer to a renewal of `sent`; true if the renewal is to be repeated.
     pub(super) fn answered(&self, sent: &Lease, answer: Result<Lease>) -> bool {
-        self.look();
         let mut state = self.state();
         if state.phase != Phase::Held {
+            return false;
+        }
+        if !state.lease.is_valid() {
+            self.lose(state);
             return false;
         }
         match answer {

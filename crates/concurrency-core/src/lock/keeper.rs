@@ -17,7 +17,10 @@ use super::{Lease, agenda::Agenda, guard::Hold, locks::Shared};
 use crate::clock::{self, BootInstant};
 
 /// The most renewals in one request.
-const BATCH: usize = 100;
+const BATCH: usize = 500;
+/// Guards are renewed a little early to share requests: until about so many come together. More would only make a server's other
+/// clients wait.
+const TOGETHER: u32 = 1000;
 /// The longest pause after a renewal that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause at all.
@@ -44,13 +47,25 @@ struct Book {
 }
 
 impl Book {
+    fn plan(&self) -> Plan {
+        Plan { guards: u32::try_from(self.kept.len()).unwrap_or(u32::MAX).max(1) }
+    }
+}
+
+/// When guards are renewed, where there are so many.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    guards: u32,
+}
+
+impl Plan {
     /// A renewal at a third of the TTL from `now`, or a little earlier, so that guards taken at different times share
     /// requests; at the latest when the lease ends, so that its loss is noticed then.
-    fn plan(&mut self, id: u64, now: BootInstant, lease: &Lease) -> BootInstant {
+    fn next(self, now: BootInstant, lease: &Lease) -> (BootInstant, BootInstant) {
         let every = renew_every(lease);
         let due = now.after(every).min(lease.deadline());
-        self.kept.set(id, due.before(every / 8), due);
-        due
+        let early = (every / 8).min(every / self.guards * TOGETHER);
+        (due.before(early).max(now.after(Duration::from_nanos(1))), due)
     }
 }
 
@@ -85,7 +100,8 @@ impl Keeper {
     pub(super) fn add(shared: &Arc<Shared>, id: u64, hold: &Arc<Hold>, lease: &Lease) {
         let mut book = shared.keeper.book();
         book.kept.add(id, Arc::downgrade(hold));
-        let due = book.plan(id, BootInstant::now(), lease);
+        let (from, due) = book.plan().next(BootInstant::now(), lease);
+        book.kept.set(id, from, due);
         let too_late = book.next.is_some_and(|next| due < next);
         drop(book);
         if too_late {
@@ -118,7 +134,8 @@ impl Keeper {
         drop(runtime.spawn(keep(Running { shared: Arc::clone(shared), ended: false })));
     }
 
-    /// What is to be renewed now, and when to look again; `None` ends the task, since there are no guards.
+    /// What is to be renewed now, as far as one request goes, and when to look again; `None` ends the task, since there are no
+    /// guards.
     ///
     /// Costs as much as what is due, not as much as what is held: it runs after every answer.
     fn due(&self) -> Option<(Vec<Sent>, BootInstant)> {
@@ -126,24 +143,28 @@ impl Keeper {
         // Dropped after the mutex is free: the last owner of a guard releases it, and that needs the book.
         let (mut due, mut held, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         let mut book = self.book();
-        for id in book.kept.take(now) {
+        let plan = book.plan();
+        #[cfg(test)]
+        let mut looked_at = 0;
+        book.kept.take(now, BATCH, |id, known| {
             #[cfg(test)]
             {
-                book.looked_at += 1;
+                looked_at += 1;
             }
             // A guard that is being dropped at this moment removes itself as well.
-            let Some(hold) = book.kept.get(id).and_then(Weak::upgrade) else {
-                book.kept.remove(id);
-                continue;
-            };
-            if let Some(lease) = hold.lease_now() {
-                book.plan(id, now, &lease);
-                due.push(Sent { id, hold: Arc::downgrade(&hold), lease });
-                held.push(hold);
-            } else {
-                book.kept.remove(id);
+            let hold = known.upgrade()?;
+            let Some(lease) = hold.lease_now() else {
                 lost.push(hold);
-            }
+                return None;
+            };
+            let next = plan.next(now, &lease);
+            due.push(Sent { id, hold: Weak::clone(known), lease });
+            held.push(hold);
+            Some(next)
+        });
+        #[cfg(test)]
+        {
+            book.looked_at += looked_at;
         }
         let ended = book.kept.is_empty();
         let next = book.kept.next().unwrap_or(BootInstant::NEVER).min(now.after(LONGEST_LOOK));
@@ -193,13 +214,10 @@ async fn keep(mut running: Running) {
     let shared = Arc::clone(&running.shared);
     let mut renewals = JoinSet::new();
     while let Some((due, next)) = shared.keeper.due() {
-        let mut due = due.into_iter();
-        loop {
-            let batch: Vec<Sent> = due.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                break;
-            }
-            renewals.spawn(renew(Arc::clone(&shared), batch));
+        if !due.is_empty() {
+            renewals.spawn(renew(Arc::clone(&shared), due));
+            // Sent while what was just looked at is still in the processor's cache.
+            tokio::task::yield_now().await;
         }
         tokio::select! {
             () = clock::sleep_until(next) => {}

@@ -70,12 +70,10 @@ impl Identity {
         Arc::new(Self { key: key.into(), owner, asked: AtomicU64::new(asked), dead: AtomicBool::new(false) })
     }
 
-    /// Reads the clock before something is sent.
-    fn asks(&self) -> BootInstant {
-        let now = BootInstant::now();
+    /// Something is about to be sent, and the clock was read before.
+    fn asks(&self, now: BootInstant) {
         let nanos = u64::try_from(now.since_boot().as_nanos()).unwrap_or(u64::MAX);
         self.asked.fetch_max(nanos, Ordering::Relaxed);
-        now
     }
 }
 
@@ -165,7 +163,9 @@ impl Claim {
 
     /// For backends: looks at the clock; call it before sending. The only way to a [`Lease`].
     pub fn attempt(&self) -> Attempt<'_> {
-        Attempt { claim: self, asked: self.identity.asks() }
+        let asked = BootInstant::now();
+        self.identity.asks(asked);
+        Attempt { claim: self, asked }
     }
 }
 
@@ -267,7 +267,19 @@ impl Lease {
 
     /// For backends: looks at the clock; call it before a renewal is sent.
     pub fn renewal(&self) -> Renewal<'_> {
-        Renewal { lease: self, asked: self.claim.identity.asks() }
+        self.asked_for(BootInstant::now())
+    }
+
+    /// For backends: as [`renewal`](Self::renewal), for all that are sent together; one look at the clock.
+    #[must_use]
+    pub fn renewals<'l>(leases: &[&'l Self]) -> Vec<Renewal<'l>> {
+        let now = BootInstant::now();
+        leases.iter().map(|lease| lease.asked_for(now)).collect()
+    }
+
+    fn asked_for(&self, asked: BootInstant) -> Renewal<'_> {
+        self.claim.identity.asks(asked);
+        Renewal { lease: self, asked }
     }
 }
 
@@ -285,8 +297,7 @@ impl Renewal<'_> {
     /// # Errors
     /// `LeaseLost` where the lease's deadline passed meanwhile: it is lost for good, and no answer revives it.
     pub fn confirmed(self) -> Result<Lease> {
-        let now = BootInstant::now();
-        if self.lease.deadline <= now {
+        if !self.lease.is_valid() {
             return Err(Error::lease_lost(self.lease.key()));
         }
         let ttl = self.lease.claim.ttl;

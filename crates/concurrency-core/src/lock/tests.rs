@@ -130,19 +130,19 @@ async fn guards_are_renewed_at_a_third_of_their_ttl_in_batches() {
     let _simulation = simulate(1);
     let (remote, locks) = Remote::new();
     let mut guards = Vec::new();
-    for i in 0..250 {
+    for i in 0..1200 {
         guards.push(locks.acquire(&format!("k{i}"), options()).await.unwrap());
     }
     tokio::time::sleep(SECOND * 3 - SECOND / 1000).await;
     assert!(remote.batches.lock().unwrap().is_empty());
     tokio::time::sleep(SECOND / 500).await;
-    assert_eq!(*remote.batches.lock().unwrap(), [100, 100, 50]);
+    assert_eq!(*remote.batches.lock().unwrap(), [500, 500, 200]);
     tokio::time::sleep(SECOND * 60).await;
     assert!(guards.iter().all(LockGuard::is_valid));
-    assert_eq!(locks.counts().renewals, 250 * 21);
+    assert_eq!(locks.counts().renewals, 1200 * 21);
     drop(guards);
     settle().await;
-    assert_eq!(locks.counts().releases, 250);
+    assert_eq!(locks.counts().releases, 1200);
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "the keeper has ended");
 }
 

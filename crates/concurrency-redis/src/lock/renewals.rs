@@ -40,7 +40,7 @@ type Unanswered = (Error, Vec<Result<()>>);
 async fn renew_once(desk: &Desk, room: &Room, leases: &[&Lease]) -> Result<Vec<Result<Lease>>, Unanswered> {
     let now = BootInstant::now();
     let checked: Vec<_> = leases.iter().map(|lease| check(desk, lease, now)).collect();
-    let renewals: Vec<_> = leases.iter().map(|lease| lease.renewal()).collect();
+    let renewals = Lease::renewals(leases);
     let sent: Vec<_> =
         leases.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(lease, _)| *lease).collect();
     let mut calls = Pipeline::with_capacity(sent.len().div_ceil(AT_ONCE));
