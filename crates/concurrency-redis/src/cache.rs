@@ -119,8 +119,10 @@ impl RedisCache {
         let generation = self.space.keys.generation();
         let mut get = cmd("MGET");
         get.arg(generation);
+        let mut name = String::new();
         for key in keys {
-            get.arg(self.space.keys.entry(key));
+            self.space.keys.entry_into(key, &mut name);
+            get.arg(&name);
         }
         let Value::Array(found) = self.client.read(&get, deadline).await? else { return Err(error::not_understood()) };
         let mut found = found.into_iter();

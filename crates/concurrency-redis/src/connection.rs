@@ -36,7 +36,7 @@ pub(crate) use self::{
 use self::{
     link::{Link, Opener},
     pushes::Inbox,
-    request::{Answers, Request},
+    request::{Answers, Request, Said},
     target::Target,
 };
 use crate::{config::RedisConfig, error, script::Script};
@@ -130,8 +130,8 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub(crate) async fn read(&self, command: &Cmd, deadline: Deadline) -> Result<Value> {
-        let mut values = self.read_request(Request::One(command, None), deadline).await?;
-        values.pop().ok_or_else(error::not_understood)
+        let said = self.read_request(Request::One(command, None), deadline).await?;
+        accepted(said.last().ok_or_else(error::not_understood)?, false)
     }
 
     /// The answers to commands that change nothing, sent as one.
@@ -142,14 +142,14 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub(crate) async fn read_many(&self, commands: &Pipeline, deadline: Deadline) -> Result<Vec<Value>> {
-        self.read_request(Request::Many(commands, None), deadline).await
+        let said = self.read_request(Request::Many(commands, None), deadline).await?;
+        said.all().into_iter().map(|value| accepted(value, false)).collect()
     }
 
-    async fn read_request(&self, request: Request<'_>, deadline: Deadline) -> Result<Vec<Value>> {
+    async fn read_request(&self, request: Request<'_>, deadline: Deadline) -> Result<Said> {
         self.check_open()?;
         let sent = request.send(&self.inner.commands, Repeat::UntilAnswered, deadline).await;
-        let Answers { values, .. } = sent.map_err(error::without_effect)?;
-        values.into_iter().map(|value| accepted(value, false)).collect()
+        Ok(sent.map_err(error::without_effect)?.said)
     }
 
     /// The answer of a script.
@@ -168,8 +168,8 @@ impl Client {
     ) -> Result<Answer> {
         self.check_open()?;
         let sent = Request::One(call, Some(script)).send(&self.inner.commands, repeat, deadline).await?;
-        let Answers { mut values, repeated } = sent;
-        let value = accepted(values.pop().ok_or_else(error::not_understood)?, repeated)?;
+        let Answers { said, repeated } = sent;
+        let value = accepted(said.last().ok_or_else(error::not_understood)?, repeated)?;
         Ok(Answer { value, repeated })
     }
 
@@ -189,9 +189,9 @@ impl Client {
     ) -> Result<Vec<Result<Answer>>> {
         self.check_open()?;
         let sent = Request::Many(calls, Some(script)).send(&self.inner.commands, repeat, deadline).await?;
-        let Answers { values, repeated } = sent;
+        let Answers { said, repeated } = sent;
         let answer = |value| accepted(value, repeated).map(|value| Answer { value, repeated });
-        Ok(values.into_iter().map(answer).collect())
+        Ok(said.all().into_iter().map(answer).collect())
     }
 
     /// The answer to a script of which each copy is made anew, because a late one must not be the same as an earlier one.
@@ -213,8 +213,8 @@ impl Client {
             let call = call();
             let sent = Request::One(&call, Some(script)).send(&self.inner.commands, Repeat::Anew, deadline).await;
             let lost = match sent {
-                Ok(Answers { mut values, .. }) => {
-                    let value = accepted(values.pop().ok_or_else(error::not_understood)?, repeated)?;
+                Ok(Answers { said, .. }) => {
+                    let value = accepted(said.last().ok_or_else(error::not_understood)?, repeated)?;
                     return Ok(Answer { value, repeated });
                 }
                 Err(lost) => lost,

@@ -147,6 +147,12 @@ impl CacheKeys {
         [&*self.entries, key].concat()
     }
 
+    /// Puts that name in the place of what was in `buffer`.
+    pub(crate) fn entry_into(&self, key: &str, buffer: &mut String) {
+        buffer.clear();
+        buffer.extend([&*self.entries, key]);
+    }
+
     /// Where the generation stands, if there is one.
     pub(crate) fn generation(&self) -> Option<&str> {
         self.generation.as_deref()

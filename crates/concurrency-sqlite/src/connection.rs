@@ -88,7 +88,8 @@ impl Database {
     /// Dropping the future leaves nothing open; the file may have been created.
     pub(crate) async fn open(config: &SqliteConfig, limit: Duration) -> Result<Self> {
         let blocked = Arc::new(AtomicUsize::new(0));
-        let shared = Shared { file: File::of(config)?, closed: AtomicBool::new(false), blocked, readers: Places::default() };
+        let shared =
+            Shared { file: File::of(config)?, closed: AtomicBool::new(false), blocked, readers: Places::default() };
         let shared = Arc::new(shared);
         let deadline = BootInstant::now().after(limit);
         let (writer, messages) = mpsc::channel();

@@ -11,6 +11,7 @@
 //! A reservation stands where the value will: so whatever sets or removes the value ends it, and its lifetime is the hold. The
 //! generation itself is the first two bytes and 16 random ones. The scripts read and write the same: `script/entry.lua`.
 
+use bytes::Buf as _;
 use concurrency_core::{Bytes, Result};
 
 use crate::stored::{self, FORMAT, MARK};
@@ -41,7 +42,13 @@ pub(super) fn value(entry: Vec<u8>, generation: Option<Option<&[u8]>>) -> Result
             KIND + GENERATION
         }
     };
-    Ok(is_value.then(|| Bytes::from(entry).slice(begins..)))
+    let after_head = || {
+        // Unlike `slice`, this needs no count of who shares the bytes.
+        let mut bytes = Bytes::from(entry);
+        bytes.advance(begins);
+        bytes
+    };
+    Ok(is_value.then(after_head))
 }
 
 /// How many bytes tell whether there is a value.

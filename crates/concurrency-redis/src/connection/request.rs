@@ -43,15 +43,52 @@ pub(crate) enum Repeat {
 /// What the server said.
 #[derive(Debug)]
 pub(super) struct Answers {
-    /// One for each command.
-    pub(super) values: Vec<Value>,
+    pub(super) said: Said,
     /// Copies before this one got no answer, and may have been carried out.
     pub(super) repeated: bool,
 }
 
+/// An answer to each command.
+#[derive(Debug)]
+pub(super) enum Said {
+    One(Value),
+    Many(Vec<Value>),
+}
+
+impl Said {
+    /// To the last command.
+    pub(super) fn last(self) -> Option<Value> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Many(mut values) => values.pop(),
+        }
+    }
+
+    pub(super) fn all(self) -> Vec<Value> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Many(values) => values,
+        }
+    }
+
+    fn as_slice(&self) -> &[Value] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Value] {
+        match self {
+            Self::One(value) => std::slice::from_mut(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
 /// How one copy of a request ended.
 enum Ended {
-    Answered(Vec<Value>),
+    Answered(Said),
     /// The connection ended.
     Lost,
     /// Nothing came in the time given.
@@ -70,8 +107,8 @@ impl Request<'_> {
         let connected = link.current().filter(|connected| repeat != Repeat::Never || connected.is_fresh());
         let first = match connected {
             Some(connected) => match self.exchange(&connected, repeat, deadline).await {
-                Ended::Answered(values) if !values.iter().any(is_unfinished) => {
-                    return Ok(Answers { values, repeated: false });
+                Ended::Answered(said) if !said.as_slice().iter().any(is_unfinished) => {
+                    return Ok(Answers { said, repeated: false });
                 }
                 ended => Some((connected, ended)),
             },
@@ -99,11 +136,12 @@ impl Request<'_> {
                 }
             };
             let failure = match self.finish(&connected, ended, repeat, deadline).await {
-                Ended::Answered(values) => {
-                    if values.iter().any(|value| matches!(value, Value::ServerError(e) if error::is_demoted(e))) {
+                Ended::Answered(said) => {
+                    let demoted = |value: &Value| matches!(value, Value::ServerError(e) if error::is_demoted(e));
+                    if said.as_slice().iter().any(demoted) {
                         connected.suspect();
                     }
-                    return Ok(Answers { values, repeated });
+                    return Ok(Answers { said, repeated });
                 }
                 Ended::Lost => error::unavailable(error::UNKNOWN),
                 Ended::Silent => error::timeout(deadline.limit, error::UNKNOWN),
@@ -151,16 +189,16 @@ impl Request<'_> {
 
     /// What the server refused because it did not know the script, which it then has not run, follows in full.
     async fn finish(self, connected: &Connected, ended: Ended, repeat: Repeat, deadline: Deadline) -> Ended {
-        let mut values = match ended {
-            Ended::Answered(values) => values,
+        let mut said = match ended {
+            Ended::Answered(said) => said,
             ended => return ended,
         };
         loop {
             let unknown = |value: &Value| matches!(value, Value::ServerError(error) if error::is_unknown_script(error));
-            let places: Vec<usize> =
-                values.iter().enumerate().filter(|(_, value)| unknown(value)).map(|(place, _)| place).collect();
+            let values = said.as_slice().iter().enumerate();
+            let places: Vec<usize> = values.filter(|(_, value)| unknown(value)).map(|(place, _)| place).collect();
             if places.is_empty() || deadline.has_passed() {
-                return Ended::Answered(values);
+                return Ended::Answered(said);
             }
             let again = match self {
                 Request::One(command, Some(script)) => {
@@ -171,12 +209,12 @@ impl Request<'_> {
                     let full = script.again(commands, &places);
                     Request::Many(&full, None).exchange(connected, repeat, deadline).await
                 }
-                _ => return Ended::Answered(values),
+                _ => return Ended::Answered(said),
             };
             match again {
                 Ended::Answered(again) => {
-                    for (place, value) in places.into_iter().zip(again) {
-                        values[place] = value;
+                    for (place, value) in places.into_iter().zip(again.all()) {
+                        said.as_mut_slice()[place] = value;
                     }
                 }
                 ended => return ended,
@@ -188,8 +226,8 @@ impl Request<'_> {
         let sent = BootInstant::now();
         let answer = async {
             match self {
-                Request::One(command, _) => connected.one(command).await.map(|value| vec![value]),
-                Request::Many(commands, _) => connected.many(commands).await,
+                Request::One(command, _) => connected.one(command).await.map(Said::One),
+                Request::Many(commands, _) => connected.many(commands).await.map(Said::Many),
             }
         };
         tokio::pin!(answer);
@@ -200,13 +238,13 @@ impl Request<'_> {
         let mut from = sent;
         loop {
             let until = deadline.at.min(from.after(slice));
-            let answer: Option<RedisResult<Vec<Value>>> = tokio::select! {
+            let answer: Option<RedisResult<Said>> = tokio::select! {
                 biased;
                 answer = &mut answer => Some(answer),
                 () = clock::sleep_until(until) => None,
             };
             match answer {
-                Some(Ok(values)) => return Ended::Answered(values),
+                Some(Ok(said)) => return Ended::Answered(said),
                 Some(Err(_)) => return Ended::Lost,
                 // Answers come in order: while there are any, ours is on its way.
                 None if deadline.has_passed() || !connected.has_answered_since(sent) => return Ended::Silent,
