@@ -2,6 +2,7 @@
 
 mod keeping;
 mod polling;
+mod waiting;
 
 use std::{
     collections::VecDeque,
