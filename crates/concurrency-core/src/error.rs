@@ -239,6 +239,17 @@ impl Error {
         }
     }
 
+    /// The same error of a call of which an earlier attempt may have had its effect.
+    pub(crate) fn after_unheard(self) -> Self {
+        let outcome = Outcome::Unknown { settled: false };
+        match self {
+            Self::Timeout { after, .. } => Self::Timeout { after, outcome },
+            Self::Unavailable { source, .. } => Self::Unavailable { outcome, source },
+            Self::Backend { source, .. } => Self::Backend { outcome, source },
+            error => error,
+        }
+    }
+
     /// Whether a precondition was refused: reload, and decide again.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {

@@ -83,12 +83,14 @@ pub trait Lock: Debug + Send + Sync + 'static {
     /// [`Locks`] releases what it may take.
     ///
     /// # Errors
-    /// `LockTimeout` at the timeout where the last answer was "held"; the last attempt's error where it got none; and those
-    /// of every method but `Timeout` and `Unavailable`.
+    /// `LockTimeout` at the timeout where the last answer was "held"; the last attempt's error where it got none, with an
+    /// unknown outcome if that of an earlier attempt is not known; and those of every method but `Timeout` and `Unavailable`.
     async fn acquire(&self, claim: &Claim, timeout: Duration) -> Result<Lease> {
         let deadline = BootInstant::now().after(timeout);
         let mut pause = Duration::from_millis(5);
         let mut claim = claim.clone();
+        // An attempt that got no answer may have taken the name.
+        let mut unheard = false;
         loop {
             // A grant that came too late was released, and its claim died with that.
             if claim.is_dead() {
@@ -101,10 +103,13 @@ pub trait Lock: Debug + Send + Sync + 'static {
                     Err(Error::Timeout { after: timeout, outcome: Outcome::Unknown { settled: false } })
                 }
             };
-            let last = match answer {
+            let last = match answer.map_err(|error| if unheard { error.after_unheard() } else { error }) {
                 Ok(Some(lease)) => return Ok(lease),
                 Ok(None) => Error::LockTimeout { key: claim.key().into(), waited: timeout },
-                Err(error @ (Error::Timeout { .. } | Error::Unavailable { .. })) => error,
+                Err(error @ (Error::Timeout { .. } | Error::Unavailable { .. })) => {
+                    unheard |= error.outcome() != Outcome::NotApplied;
+                    error
+                }
                 Err(error) => return Err(error),
             };
             // Half of the pause is certain, so that a crowd does not poll in a burst.

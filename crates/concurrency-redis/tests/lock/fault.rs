@@ -76,8 +76,10 @@ async fn at_the_timeout_a_server_that_is_gone_says_nothing() {
     let lock = stage.lock().await;
     take(&lock, "k", LONG).await;
     stage.server.kill().expect("ours");
-    let asked = BootInstant::now();
     let (first, second) = (claim("k", LONG), claim("k", LONG));
+    // From here on the client knows that it has no connection, and sends nothing.
+    lock.look(&first).await.expect_err("nobody answers");
+    let asked = BootInstant::now();
     let (first, second) = tokio::join!(lock.acquire(&first, SLACK), lock.acquire(&second, SLACK));
     for answer in [first, second] {
         assert!(matches!(answer, Err(Error::Unavailable { outcome: Outcome::NotApplied, .. })), "{answer:?}");

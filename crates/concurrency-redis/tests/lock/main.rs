@@ -9,7 +9,7 @@ mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
-use concurrency_core::{Claim, Error, Lease, Lock, Outcome, Result, clock::BootInstant};
+use concurrency_core::{Claim, Error, Lease, Lock, Outcome, Result, clock::BootInstant, desk::Queue};
 use concurrency_redis::{Redis, RedisConfig, RedisLock};
 use redis::{Commands, Connection, FromRedisValue};
 use servers::{Kind, Server, Setup};

@@ -92,7 +92,7 @@ pub async fn wait_in_line<Q: Queue>(queue: &Q, claim: &Claim, timeout: Duration)
     if answer.is_err() {
         waiting.gives_up().await;
     }
-    answer
+    answer.map_err(|error| if waiting.unheard { error.after_unheard() } else { error })
 }
 
 /// Asks the server only where there is a line to pass by and the claim may hold something.
@@ -118,6 +118,8 @@ struct Waiting<'a, Q: Queue> {
     timeout: Duration,
     /// The next one after an attempt that could not be made.
     pause: Duration,
+    /// An attempt got no answer, and may have taken the name.
+    unheard: bool,
     /// It has the name, or has left the line.
     is_over: bool,
 }
@@ -143,7 +145,8 @@ fn join<Q: Queue>(queue: &Q, claim: &Claim) -> Arc<Waiter> {
 
 impl<'a, Q: Queue> Waiting<'a, Q> {
     fn new(queue: &'a Q, claim: &Claim, deadline: BootInstant, timeout: Duration) -> Self {
-        Self { queue, waiter: join(queue, claim), deadline, timeout, pause: SHORTEST_PAUSE, is_over: false }
+        let waiter = join(queue, claim);
+        Self { queue, waiter, deadline, timeout, pause: SHORTEST_PAUSE, unheard: false, is_over: false }
     }
 
     async fn granted(&mut self) -> Result<Lease> {
@@ -205,6 +208,7 @@ impl<'a, Q: Queue> Waiting<'a, Q> {
                 // Half of the pause is certain, so that a crowd does not ask in a burst.
                 let pause = self.pause / 2 + random::up_to(self.pause / 2);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.unheard |= error.outcome() != Outcome::NotApplied;
                 Ok(Asked::Wait { until: BootInstant::now().after(pause), failed: Some(error) })
             }
             Err(error) => Err(error),

@@ -74,3 +74,28 @@ async fn an_attempt_in_flight_at_the_timeout_is_abandoned_and_released() {
     settle().await;
     assert!(remote.is_free("k").await);
 }
+
+// L-44
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_got_no_answer_is_not_forgotten_after_one_that_was_not_made() {
+    let _simulation = simulate(1);
+    let (remote, _) = Remote::new();
+    let locks = Locks::new(Arc::new(Polling(Arc::clone(&remote))));
+    remote.acquires.lock().unwrap().extend([Fate::Refused, Fate::AnswerLost]);
+    remote.acquires.lock().unwrap().extend([Fate::Refused; 1000]);
+    let failed = locks.acquire("k", LockOptions::new().with_timeout(SECOND)).await;
+    assert!(matches!(failed, Err(Error::Unavailable { outcome: UNKNOWN, .. })), "{failed:?}");
+    settle().await;
+    assert!(remote.is_free("k").await, "what the second attempt took was given back");
+}
+
+// L-44
+#[tokio::test(start_paused = true)]
+async fn attempts_that_were_not_made_are_known_not_to_count() {
+    let _simulation = simulate(1);
+    let (remote, _) = Remote::new();
+    let polling = Polling(Arc::clone(&remote));
+    remote.acquires.lock().unwrap().extend([Fate::Refused; 1000]);
+    let failed = polling.acquire(&Claim::new("k", SECOND).unwrap(), SECOND).await.unwrap_err();
+    assert_eq!(failed.outcome(), Outcome::NotApplied, "{failed:?}");
+}
