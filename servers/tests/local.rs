@@ -155,17 +155,16 @@ fn folder_of(url: &str) -> Option<String> {
 
 /// This program again, as the test of this name, with this in its environment.
 fn again(test: &str, (variable, value): (&str, &str)) -> Command {
-    let mut command = Command::new(env::current_exe().expect("this program has a name"));
+    // Whoever was started in the background by a shell ignores Ctrl-C, and so would its children.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(env::current_exe().expect("this program has a name"));
     command.args(["--exact", test, "--nocapture"]).env(variable, value);
     command
 }
 
 /// A process that holds a server; its URL and folder.
 fn holder() -> (Child, String, String) {
-    let test = again("holds_a_server", (HOLDS_A_SERVER, "1"));
-    // Whoever was started in the background by a shell ignores Ctrl-C, and so would its children.
-    let mut command = Command::new("env");
-    command.arg("--default-signal=INT").arg(test.get_program()).args(test.get_args()).env(HOLDS_A_SERVER, "1");
+    let mut command = again("holds_a_server", (HOLDS_A_SERVER, "1"));
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let output = child.stdout.take().expect("it was asked for");

@@ -28,9 +28,9 @@ pub(super) fn figures(wanted: &Wanted<'_>, report: &mut Report<'_>) {
     let Some(stage) = Stage::open() else { return };
     let telling = stage.runtime.spawn(tell(stage.ours(), stage.ours(), stage.raw()));
     let [from_call, from_answer, ping] = stage.runtime.block_on(telling).expect("it goes on to the end");
-    let [told, appended, ping] = [from_answer, from_call, ping].map(|nanos| nanos / 1e3);
+    let [told, called, ping] = [from_answer, from_call, ping].map(|nanos| nanos / 1e3);
     // What the append takes is a figure of its own.
-    let raw = format!("{told:.1} \u{b5}s; {appended:.1} \u{b5}s from its call; PING {ping:.1} \u{b5}s");
+    let raw = format!("{told:.1} \u{b5}s; {called:.1} \u{b5}s from its call; PING {ping:.1} \u{b5}s");
     report(Figure { name: LATENCY.to_owned(), value: told / ping, target: Target::AtMost(3.0), raw });
 }
 
