@@ -31,8 +31,8 @@ pub(super) async fn a_release_answers_what_it_found(cx: Context<dyn Lock>) {
 
 pub(super) async fn after_its_expiry_a_release_finds_nothing(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    let lease = take(&lock, &claim("k", MILLI * 200)).await;
-    outlive(&cx, &lock, MILLI * 200).await;
+    let lease = take(&lock, &claim("k", brief(&cx))).await;
+    outlive(&cx, &lock, brief(&cx)).await;
     let released = lock.release(lease.claim(), Some(lease.fencing_token())).await.expect("answered");
     assert_eq!(released, Released::NotHeld);
     is_free(&lock, "k").await;
@@ -177,8 +177,8 @@ pub(super) async fn the_holder_shows_its_token_and_time(cx: Context<dyn Lock>) {
 
 pub(super) async fn an_expired_lease_has_no_holder(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    take(&lock, &claim("k", MILLI * 150)).await;
-    outlive(&cx, &lock, MILLI * 150).await;
+    take(&lock, &claim("k", brief(&cx))).await;
+    outlive(&cx, &lock, brief(&cx)).await;
     assert_eq!(lock.holder("k").await.expect("answered"), None);
 }
 

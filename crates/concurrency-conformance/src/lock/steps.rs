@@ -31,6 +31,11 @@ pub(super) fn claim(key: &str, ttl: Duration) -> Claim {
     Claim::new(key, ttl).expect("the claim is valid")
 }
 
+/// As short as a lease may be, and yet long enough for a request on a machine that is busy.
+pub(super) fn brief(cx: &Cx) -> Duration {
+    MILLI * 100 + cx.slack()
+}
+
 /// Takes a name that is free.
 pub(super) async fn take(lock: &SomeLock, claim: &Claim) -> Lease {
     let lease = lock.try_acquire(claim).await.expect("the attempt is answered");

@@ -27,13 +27,13 @@ pub(super) async fn tokens_rise_over_releases(cx: Context<dyn Lock>) {
 
 pub(super) async fn tokens_rise_over_expiries(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    let mut last = FencingToken(0);
+    let (mut last, ttl) = (FencingToken(0), brief(&cx));
     for _ in 0..4 {
-        rises(&mut last, &take(&lock, &claim("k", MILLI * 100)).await);
-        outlive(&cx, &lock, MILLI * 100).await;
+        rises(&mut last, &take(&lock, &claim("k", ttl)).await);
+        outlive(&cx, &lock, ttl).await;
     }
     // By somebody who waits for the expiry.
-    rises(&mut last, &take(&lock, &claim("k", MILLI * 100)).await);
+    rises(&mut last, &take(&lock, &claim("k", ttl)).await);
     rises(&mut last, &lock.acquire(&claim("k", LONG), LONG).await.expect("answered"));
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn tokens_rise_although_the_name_was_idle(cx: Context<dyn Lock>
 
 pub(super) async fn the_holder_stops_a_margin_before_the_server(cx: Context<dyn Lock>) {
     let lock = cx.open().await;
-    for ttl in [MILLI * 100, SECOND, LONG] {
+    for ttl in [brief(&cx), SECOND, LONG] {
         let claim = claim(&format!("{ttl:?}"), ttl);
         let held = ttl - margin(claim.ttl());
         let before = BootInstant::now();
