@@ -79,9 +79,7 @@ impl Sentinels {
         }
         let mut set = Self { kind, url: String::new(), version: identity.version, servers, sentinels: Vec::new() };
         // What a sentinel sees when it looks first, it knows at once.
-        set.becomes("both replicas follow", |set| {
-            set.ask(&set.servers[0].url(), &["WAIT", "2", "1"]) == Ok(number(2))
-        })?;
+        set.becomes("both replicas follow", |set| set.is_followed(&set.servers[0]))?;
         let name = Self::NAME;
         let lines = format!(
             "sentinel monitor {name} 127.0.0.1 {port} {QUORUM}\nsentinel down-after-milliseconds {name} {DOWN_AFTER}\n\
@@ -204,8 +202,20 @@ impl Sentinels {
         };
         let Some(primary) = self.agreed() else { return false };
         // What the servers say themselves is newer than what the sentinels last heard.
-        let follow = self.ask(&self.servers[primary].url(), &["WAIT", &REPLICAS.to_string(), "1"]);
-        follow == Ok(number(REPLICAS)) && self.sentinels.iter().all(sees_all)
+        self.is_followed(&self.servers[primary]) && self.sentinels.iter().all(sees_all)
+    }
+
+    /// Both replicas have all that this server had written when it was asked.
+    fn is_followed(&self, primary: &Local) -> bool {
+        // A connection waits for what had been written when it said something last: a new one for nothing. And a replica that
+        // has just loaded its primary's data counts before anything else is sent to it, which is when it first says where it is:
+        // within a second.
+        let ask = |target: &Target| {
+            let mut server = Connection::open(target)?;
+            server.call(&["PING"])?;
+            server.call(&["WAIT", &REPLICAS.to_string(), "200"])
+        };
+        Target::parse(&primary.url()).and_then(|target| ask(&target).ok()) == Some(number(REPLICAS))
     }
 
     /// From now on replicas of this server get nothing from it, although it serves, and acknowledges what nobody else has: as
