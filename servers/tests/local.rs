@@ -156,7 +156,7 @@ fn folder_of(url: &str) -> Option<String> {
 /// This program again, as the test of this name, with this in its environment.
 fn again(test: &str, (variable, value): (&str, &str)) -> Command {
     // Whoever was started in the background by a shell ignores Ctrl-C, and so would its children.
-    let mut command = Command::new("env");
+    let mut command = Command::new("/usr/bin/env"); // By its path: a test may take away PATH.
     command.arg("--default-signal=INT").arg(env::current_exe().expect("this program has a name"));
     command.args(["--exact", test, "--nocapture"]).env(variable, value);
     command
