@@ -34,6 +34,7 @@ mod kind;
 mod local;
 mod ports;
 mod probe;
+mod program;
 mod resp;
 mod sentinel;
 mod server;
