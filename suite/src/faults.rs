@@ -1,5 +1,7 @@
 //! Level 5: histories under fire, on the backends that were asked for.
 
+mod failovers;
+
 use std::{
     fs::File,
     io::Write as _,
@@ -74,8 +76,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let mut sum = Sum::default();
     let mut lacks = false;
     for name in &names {
-        let place = match prepare(name, options) {
-            Ok(place) => place,
+        let place = match failovers::run(name, options, &mut sum).transpose().and_then(|ran| match ran {
+            Some(()) => Ok(None),
+            None => prepare(name, options).map(Some),
+        }) {
+            Ok(Some(place)) => place,
+            Ok(None) => continue,
             Err(why) => {
                 println!("NOT RUN {name}: {why}");
                 sum.skipped += 1;
