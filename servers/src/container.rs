@@ -62,7 +62,7 @@ impl Container {
                 Ok(identity) => return Ok((container, identity)),
                 // Whoever has taken the port meanwhile keeps it.
                 Err(why) if why.to_string().to_lowercase().contains("address already in use") && tried < TRIES => {
-                    tried += 1
+                    tried += 1;
                 }
                 Err(why) => return Err(why),
             }

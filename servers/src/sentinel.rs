@@ -18,8 +18,7 @@ const QUORUM: usize = 2;
 /// A server that does not answer for so many milliseconds is taken for gone: none that is merely busy.
 const DOWN_AFTER: u32 = 30_000;
 /// As little as that where the test is about servers that are gone; for each sentinel another time. Those who notice at once vote
-/// for themselves, and then nobody is elected for six seconds, or one after the other, and two failovers cross each other. A replica
-/// that has heard nothing of its primary for ten times as long is not chosen.
+/// for themselves, and then nobody is elected for six seconds, or one after the other, and two failovers cross each other.
 const SOON: [u32; SENTINELS] = [1000, 1300, 1600];
 /// How long it may take until they have agreed: several elections may come to nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -281,9 +280,18 @@ impl Sentinels {
     /// # Errors
     /// If that does not come about.
     pub fn until_replaced(&self, server: usize) -> Result<(), Unavailable> {
-        self.be_impatient()?;
+        // A replica that was cut off for longer than ten times that would not be chosen.
+        let cut_off = self.servers.iter().map(|one| self.cut_off_for(one)).max().unwrap_or_default();
+        self.take_for_gone_after(SOON.map(|soon| soon.saturating_add(cut_off.saturating_mul(200))))?;
         self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))?;
         self.take_for_gone_after([DOWN_AFTER; SENTINELS])
+    }
+
+    /// For how many seconds a replica has heard nothing of its primary; none of one that is in step, or no replica.
+    fn cut_off_for(&self, server: &Program) -> u32 {
+        let said = self.ask(&server.url(), &["INFO", "replication"]).map(|info| info.text()).unwrap_or_default();
+        let line = said.lines().find_map(|line| line.strip_prefix("master_link_down_since_seconds:"));
+        line.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or_default()
     }
 
     /// Kills all sentinels.
