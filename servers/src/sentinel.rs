@@ -1,15 +1,18 @@
 //! A primary, its replicas, and the sentinels that make one of those the primary when it is gone.
 
-use std::{env, fmt, fs, io, path::Path, time::Duration};
+mod file;
+
+use std::{env, fmt, time::Duration};
 
 use crate::{
     Data, Kind, Setup, Unavailable, Via,
-    kind::Place,
     local::Role,
     program::Program,
     resp::{Answer, Connection, Target},
     server::{not_ours, patiently},
 };
+
+pub(crate) use self::file::{arguments, configuration};
 
 const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
@@ -46,7 +49,9 @@ impl Sentinels {
     pub const NAME: &'static str = "main";
 
     /// A set that is whole when this returns: every sentinel knows both replicas and the other sentinels. The setup is that
-    /// of the servers. A server is taken for gone after 30 seconds, unless the set is told to [be impatient](Self::be_impatient). Without `via` as [`Server::start`](crate::Server::start); containers share the network of this machine.
+    /// of the servers. A server is taken for gone after 30 seconds, unless the set is told to [be
+    /// impatient](Self::be_impatient). Without `via` as [`Server::start`](crate::Server::start); containers share the network
+    /// of this machine.
     ///
     /// # Errors
     /// Why there is none, and how to get it.
@@ -77,9 +82,7 @@ impl Sentinels {
         }
         let mut set = Self { kind, url: String::new(), version: identity.version, servers, sentinels: Vec::new() };
         // What a sentinel sees when it looks first, it knows at once.
-        set.becomes("both replicas follow", |set| {
-            set.ask(&set.servers[0].url(), &["WAIT", "2", "1"]) == Ok(number(2))
-        })?;
+        set.becomes("both replicas follow", |set| set.is_followed(&set.servers[0]))?;
         let name = Self::NAME;
         let lines = format!(
             "sentinel monitor {name} 127.0.0.1 {port} {QUORUM}\nsentinel down-after-milliseconds {name} {DOWN_AFTER}\n\
@@ -160,19 +163,12 @@ impl Sentinels {
         let words = ["SENTINEL", "FAILOVER", Self::NAME];
         // Refused while another one is under way, or no replica will do yet.
         self.becomes("a failover begins", |set| set.ask(&set.sentinels[0].url(), &words).is_ok())?;
-        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != before))
+        self.becomes("another server is the primary", |set| set.calls_another_primary(before))
     }
 
-    /// How many elections the sentinels had held when they made the primary what it is: more than there were failovers, where
-    /// some came to nothing, or one came about because a busy machine kept the primary from answering.
-    ///
-    /// # Errors
-    /// If they are somebody else's, or do not answer.
-    pub fn elections(&self) -> Result<u64, Unavailable> {
-        let one = self.sentinels.first().ok_or_else(not_ours)?;
-        let master = fields(self.ask(&one.url(), &["SENTINEL", "MASTER", Self::NAME]).ok());
-        let epoch = master.iter().find(|(name, _)| name == "config-epoch").and_then(|(_, epoch)| epoch.parse().ok());
-        epoch.ok_or_else(|| self.failed("the sentinels do not answer"))
+    /// Whether all sentinels that answer call another server than this one the primary.
+    fn calls_another_primary(&self, before: usize) -> bool {
+        self.agreed().is_some_and(|now| now != before)
     }
 
     /// Waits until every sentinel sees a primary, both replicas in step with it and the other sentinels, so that all can
@@ -202,8 +198,20 @@ impl Sentinels {
         };
         let Some(primary) = self.agreed() else { return false };
         // What the servers say themselves is newer than what the sentinels last heard.
-        let follow = self.ask(&self.servers[primary].url(), &["WAIT", &REPLICAS.to_string(), "1"]);
-        follow == Ok(number(REPLICAS)) && self.sentinels.iter().all(sees_all)
+        self.is_followed(&self.servers[primary]) && self.sentinels.iter().all(sees_all)
+    }
+
+    /// Both replicas have all that this server had written when it was asked.
+    fn is_followed(&self, primary: &Program) -> bool {
+        // A connection waits for what had been written when it said something last: a new one for nothing. And a replica that
+        // has just loaded its primary's data counts before anything else is sent to it, which is when it first says where it is:
+        // within a second.
+        let ask = |target: &Target| {
+            let mut server = Connection::open(target)?;
+            server.call(&["PING"])?;
+            server.call(&["WAIT", &REPLICAS.to_string(), "200"])
+        };
+        Target::parse(&primary.url()).and_then(|target| ask(&target).ok()) == Some(number(REPLICAS))
     }
 
     /// From now on replicas of this server get nothing from it, although it serves, and acknowledges what nobody else has: as
@@ -280,18 +288,29 @@ impl Sentinels {
     /// # Errors
     /// If that does not come about.
     pub fn until_replaced(&self, server: usize) -> Result<(), Unavailable> {
-        // A replica that was cut off for longer than ten times that would not be chosen.
-        let cut_off = self.servers.iter().map(|one| self.cut_off_for(one)).max().unwrap_or_default();
-        self.take_for_gone_after(SOON.map(|soon| soon.saturating_add(cut_off.saturating_mul(200))))?;
-        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))?;
+        // For so many seconds a replica may have been cut off that is chosen: ten times what the most impatient one waits.
+        let mut room = 0;
+        self.becomes("another server is the primary", |set| {
+            let cut_off = set.cut_off(server);
+            if cut_off.saturating_mul(2) >= room {
+                let times = SOON.map(|soon| soon.saturating_add(cut_off.saturating_mul(200)));
+                room = if set.take_for_gone_after(times).is_ok() { times[0] / 100 } else { 0 };
+            }
+            set.calls_another_primary(server)
+        })?;
         self.take_for_gone_after([DOWN_AFTER; SENTINELS])
     }
 
-    /// For how many seconds a replica has heard nothing of its primary; none of one that is in step, or no replica.
-    fn cut_off_for(&self, server: &Program) -> u32 {
-        let said = self.ask(&server.url(), &["INFO", "replication"]).map(|info| info.text()).unwrap_or_default();
-        let line = said.lines().find_map(|line| line.strip_prefix("master_link_down_since_seconds:"));
-        line.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or_default()
+    /// For how many seconds a replica has heard nothing of its primary, which is gone; none where all are in step.
+    fn cut_off(&self, gone: usize) -> u32 {
+        let others = self.servers.iter().enumerate().filter(|(number, _)| *number != gone);
+        let said =
+            others.filter_map(|(_, one)| self.ask(&one.url(), &["INFO", "replication"]).ok()).map(|info| info.text());
+        let line = |said: String| {
+            let since = said.lines().find_map(|line| line.strip_prefix("master_link_down_since_seconds:"));
+            since.and_then(|seconds| seconds.trim().parse().ok())
+        };
+        said.filter_map(line).max().unwrap_or_default()
     }
 
     /// Kills all sentinels.
@@ -331,7 +350,7 @@ impl Sentinels {
         Connection::open(&target).and_then(|mut server| server.call(words)).map_err(|error| error.to_string())
     }
 
-    fn becomes(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Unavailable> {
+    fn becomes(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) -> Result<(), Unavailable> {
         if self.servers.is_empty() {
             return Err(not_ours());
         }
@@ -363,22 +382,6 @@ impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sentinels").field("kind", &self.kind).finish_non_exhaustive()
     }
-}
-
-/// What a sentinel is told by its file.
-pub(crate) fn configuration(lines: &str, place: &Place<'_>) -> String {
-    let Place { address, port, folder } = place;
-    format!("bind {address}\nport {port}\ndir {folder}\nprotected-mode no\n{lines}")
-}
-
-/// The arguments of the program as a sentinel, which reads its configuration from a file, and keeps what it learns there.
-pub(crate) fn arguments(lines: &str, place: &Place<'_>) -> io::Result<Vec<String>> {
-    let file = Path::new(place.folder).join("sentinel.conf");
-    let where_it_listens = format!("port {}\n", place.port);
-    if !fs::read_to_string(&file).is_ok_and(|text| text.contains(&where_it_listens)) {
-        fs::write(&file, configuration(lines, place))?;
-    }
-    Ok(vec![file.to_string_lossy().into_owned(), "--sentinel".to_owned()])
 }
 
 fn number(number: usize) -> Answer {

@@ -7,7 +7,8 @@
 //! - A state or a cache entry that nobody wrote, or whose write was refused; one that is older than what was acknowledged, where the
 //!   backend declares that nothing is lost. What one failover took may come back with the next.
 //! - A token that is not above those that were given out before; a holder that is taken for a later one by what it writes to.
-//! - An event that is delivered out of order; one that was delivered and is lost, and nobody is told.
+//! - An event that is delivered out of order; one that was delivered and is lost, and nobody is told; a position that goes back, where the
+//!   backend declares that the log does not.
 //! - A call that ends otherwise than with an answer, `Unavailable` or `Timeout`; a task that does not go on.
 
 mod load;
@@ -23,7 +24,7 @@ pub use self::load::Load;
 /// So many turns of each task have to succeed before and after a blow.
 const TURNS: usize = 5;
 /// How long a second holder is waited for, where there should be one.
-const SECOND_HOLDER: Duration = Duration::from_secs(15);
+const SECOND_HOLDER: Duration = Duration::from_secs(60);
 
 /// What befalls servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,9 @@ pub struct Round {
     pub held_twice: usize,
     /// Writes of holders that were refused by what they wrote to, because a later holder had written.
     pub caught: usize,
+    /// Appends whose position was not above all that were acknowledged before they were called: a lost log may be followed by one that
+    /// begins below it.
+    pub went_back: usize,
 }
 
 impl Round {
@@ -110,7 +114,8 @@ impl fmt::Display for Round {
             write!(f, " {what} {} ms without, {unanswered} unanswered, {lost} lost;", without.as_millis())?;
         }
         let told = if self.told { "told of the loss" } else { "nothing lost that was seen" };
-        write!(f, " follower {told}; held twice {}, caught {}", self.held_twice, self.caught)
+        let Self { held_twice, caught, went_back, .. } = self;
+        write!(f, " follower {told}; held twice {held_twice}, caught {caught}, positions back {went_back}")
     }
 }
 

@@ -43,6 +43,7 @@ struct Before {
     told: usize,
     held_twice: usize,
     caught: usize,
+    went_back: usize,
     /// Turns of those who hold on.
     guards: [usize; 2],
 }
@@ -183,6 +184,7 @@ impl Load {
     pub(super) fn begin_round(&mut self) {
         drop(self.seen(0));
         (self.before.held_twice, self.before.caught) = (self.shared.held_twice(), self.shared.caught());
+        self.before.went_back = self.shared.appends.went_back();
     }
 
     /// Returns when a lease is held on that was granted after this was called.
@@ -232,7 +234,8 @@ impl Load {
         self.before.told = self.shared.appends.rewound();
         let held_twice = self.shared.held_twice() - self.before.held_twice;
         let caught = self.shared.caught() - self.before.caught;
-        Ok(Round { blow, seen: self.seen(lost), told: was_seen, held_twice, caught })
+        let went_back = self.shared.appends.went_back() - self.before.went_back;
+        Ok(Round { blow, seen: self.seen(lost), told: was_seen, held_twice, caught, went_back })
     }
 
     /// What the tasks of each component have seen since this was called last.

@@ -29,6 +29,7 @@ pub(super) struct Appends {
     delivered: Mutex<HashSet<EventId>>,
     follower_at: Mutex<Position>,
     rewound: AtomicUsize,
+    went_back: AtomicUsize,
 }
 
 /// How many, and where the follower is.
@@ -54,6 +55,23 @@ impl Appends {
     /// How often the follower was told that the log was lost.
     pub(super) fn rewound(&self) -> usize {
         self.rewound.load(Ordering::Acquire)
+    }
+
+    /// Appends whose position was not above all that were acknowledged before they were called.
+    pub(super) fn went_back(&self) -> usize {
+        self.went_back.load(Ordering::Acquire)
+    }
+
+    /// This append was acknowledged, and that position before it was called.
+    fn done(&self, id: EventId, position: Position, before: Position) {
+        let goes_back = position <= before;
+        let may_rewind = self.may_rewind.load(Ordering::Acquire);
+        assert!(
+            !goes_back || may_rewind,
+            "{position} was given to an append that was called after {before} was acknowledged"
+        );
+        self.went_back.fetch_add(usize::from(goes_back), Ordering::AcqRel);
+        locked(&self.done).push((id, position));
     }
 
     /// So many acknowledged events are not in the log; and whether the follower has seen one of them.
@@ -95,10 +113,10 @@ pub(super) async fn appends(store: Arc<dyn EventStore>, number: usize, shared: A
     let stream = format!("s{number}");
     while !shared.is_over() {
         let event = NewEvent::new("e", stream.clone());
-        let id = event.id;
+        let (id, before) = (event.id, shared.appends.highest());
         match store.append(&stream, vec![event], AppendOptions::new()).await {
             Ok(appended) => {
-                locked(&shared.appends.done).push((id, appended.position));
+                shared.appends.done(id, appended.position, before);
                 seen.succeeded();
             }
             Err(error) => {
