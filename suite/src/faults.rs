@@ -76,12 +76,13 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let mut sum = Sum::default();
     let mut lacks = false;
     for name in &names {
-        let place = match failovers::run(name, options, &mut sum).transpose().and_then(|ran| match ran {
-            Some(()) => Ok(None),
-            None => prepare(name, options).map(Some),
-        }) {
-            Ok(Some(place)) => place,
-            Ok(None) => continue,
+        let place = match failovers::run(name, options, &mut sum) {
+            Some(Ok(())) => continue,
+            Some(Err(why)) => Err(why),
+            None => prepare(name, options),
+        };
+        let place = match place {
+            Ok(place) => place,
             Err(why) => {
                 println!("NOT RUN {name}: {why}");
                 sum.skipped += 1;

@@ -135,7 +135,8 @@ fn table(rounds: &[Round]) -> String {
     let sum = |of: fn(&Round) -> usize| rounds.iter().map(of).sum::<usize>();
     let (told, twice) = (sum(|round| usize::from(round.told)), sum(|round| round.held_twice));
     let (caught, back) = (sum(|round| round.caught), sum(|round| round.went_back));
-    writeln!(text, "rounds in which the follower was told of a loss {told}; names held twice {twice}; writes of earlier holders caught {caught}; positions back {back}")
+    let (first, second) = ("rounds in which the follower was told of a loss", "writes of earlier holders caught");
+    writeln!(text, "{first} {told}; names held twice {twice}; {second} {caught}; positions back {back}")
         .expect("a string takes all");
     text
 }
