@@ -12,7 +12,9 @@ use crate::{
     server::{not_ours, patiently},
 };
 
-pub(crate) use self::file::{arguments, configuration};
+pub(crate) use self::file::arguments;
+#[cfg(feature = "containers")]
+pub(crate) use self::file::configuration;
 
 const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
