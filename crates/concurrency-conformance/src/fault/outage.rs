@@ -14,7 +14,7 @@
 mod load;
 mod lock;
 mod log;
-mod shared;
+mod progress;
 mod values;
 
 use std::{fmt, time::Duration};

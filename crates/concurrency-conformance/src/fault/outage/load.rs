@@ -12,7 +12,7 @@ use super::{
     Blow, Round, Seen,
     lock::{Holder, holds},
     log::{appends, follows},
-    shared::{Progress, Shared},
+    progress::{Progress, Shared},
     values::{Written, counts, sets},
 };
 use crate::fault::run::text_of;

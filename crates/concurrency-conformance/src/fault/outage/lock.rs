@@ -10,7 +10,7 @@ use std::{
 
 use concurrency_core::{Claim, Error, Lock, Memory, Result, SaveOptions, StateStore, clock::BootInstant};
 
-use super::shared::{Progress, Shared, is_outage, locked};
+use super::progress::{Progress, Shared, is_outage, locked};
 
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(60);

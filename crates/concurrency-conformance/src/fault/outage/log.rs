@@ -14,7 +14,7 @@ use concurrency_core::{
     AppendOptions, Delivery, Error, EventId, EventStore, NewEvent, Outcome, Position, Subscription,
 };
 
-use super::shared::{Progress, Shared, is_outage, locked};
+use super::progress::{Progress, Shared, is_outage, locked};
 
 /// Between two events of one task: a log that everybody can read in the end.
 const PAUSE: Duration = Duration::from_millis(2);

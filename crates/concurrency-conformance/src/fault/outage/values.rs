@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use concurrency_core::{Bytes, Cache, Error, Expiry, Outcome, Result, SaveOptions, StateStore};
 
-use super::shared::{Progress, Shared};
+use super::progress::{Progress, Shared};
 
 /// So many conflicts in a row with nothing but what was there are one too many: in between there may have been another log.
 const IN_VAIN: u32 = 5;
