@@ -10,9 +10,10 @@ use crate::{
     Data, Engine, Guardian, Kind, Setup, Unavailable,
     engine::docker,
     kind::Place,
-    local::end_of,
+    local::{Role, end_of},
     ports::free_port,
     probe::{Identity, Probe},
+    sentinel,
     server::{PATIENCE, patiently},
 };
 
@@ -23,7 +24,9 @@ const TRIES: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Container {
     kind: Kind,
-    setup: Setup,
+    role: Role,
+    /// Whether it shares the network of this machine, so that several reach each other where clients reach them.
+    is_beside_others: bool,
     image: String,
     name: String,
     port: u16,
@@ -35,6 +38,15 @@ pub(crate) struct Container {
 impl Container {
     /// Starts one whose port is published to this machine alone.
     pub(crate) fn start(kind: Kind, setup: &Setup) -> Result<(Self, Identity), Unavailable> {
+        Self::start_as(kind, &Role::Server(setup.clone()), false)
+    }
+
+    /// Starts one of several that reach each other: it listens at a port of this machine alone.
+    pub(crate) fn start_beside_others(kind: Kind, role: Role) -> Result<(Self, Identity), Unavailable> {
+        Self::start_as(kind, &role, true)
+    }
+
+    fn start_as(kind: Kind, role: &Role, is_beside_others: bool) -> Result<(Self, Identity), Unavailable> {
         Engine::version()?;
         let image = Engine::image(kind)?;
         let mut tried = 1;
@@ -44,12 +56,14 @@ impl Container {
             let name = format!("concurrency-{kind}-{}-{port}", process::id());
             let remove = ["docker", "rm", "--force", "--volumes", &name].map(OsStr::new);
             let guardian = Guardian::of_command(&remove).map_err(cannot)?;
-            let (setup, image) = (setup.clone(), image.clone());
-            let mut container = Self { kind, setup, image, name, port, running: None, _guardian: guardian };
-            match container.create() {
-                Ok(()) => return container.serves().map(|identity| (container, identity)),
+            let (role, image, running) = (role.clone(), image.clone(), None);
+            let mut container = Self { kind, role, is_beside_others, image, name, port, running, _guardian: guardian };
+            match container.create().and_then(|()| container.serves()) {
+                Ok(identity) => return Ok((container, identity)),
                 // Whoever has taken the port meanwhile keeps it.
-                Err(why) if why.to_string().contains("address already in use") && tried < TRIES => tried += 1,
+                Err(why) if why.to_string().to_lowercase().contains("address already in use") && tried < TRIES => {
+                    tried += 1;
+                }
                 Err(why) => return Err(why),
             }
         }
@@ -57,6 +71,10 @@ impl Container {
 
     pub(crate) fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.kind.row().scheme, self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn image(&self) -> &str {
@@ -73,25 +91,45 @@ impl Container {
         let row = self.kind.row();
         let (image, tag) =
             self.image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((&self.image, "latest"));
-        let place = Place { address: "0.0.0.0", port: row.port, folder: row.data };
-        let mut command = vec![row.program.to_owned()];
-        command.extend((row.arguments)(&self.setup, &place));
-        let request = GenericImage::new(image, tag)
-            .with_cmd(command)
-            .with_container_name(&self.name)
-            .with_mapped_port(self.port, ContainerPort::Tcp(row.port))
-            .with_host_config_modifier(|host| {
-                let bindings = host.port_bindings.iter_mut().flat_map(|ports| ports.values_mut());
-                for binding in bindings.flatten().flatten() {
-                    binding.host_ip = Some("127.0.0.1".to_owned());
-                }
-            });
+        let request = GenericImage::new(image, tag).with_cmd(self.command()).with_container_name(&self.name);
+        let request = match self.is_beside_others {
+            true => request.with_network("host"),
+            false => {
+                request.with_mapped_port(self.port, ContainerPort::Tcp(row.port)).with_host_config_modifier(|host| {
+                    let bindings = host.port_bindings.iter_mut().flat_map(|ports| ports.values_mut());
+                    for binding in bindings.flatten().flatten() {
+                        binding.host_ip = Some("127.0.0.1".to_owned());
+                    }
+                })
+            }
+        };
         let started = outside_of_any_runtime(|| request.start());
         let cannot = |error: TestcontainersError| {
             Unavailable::new(format!("the image {} cannot be started: {error}", self.image))
         };
         self.running = Some(started.map_err(cannot)?);
         Ok(())
+    }
+
+    /// What runs in it.
+    fn command(&self) -> Vec<String> {
+        let row = self.kind.row();
+        let place = match self.is_beside_others {
+            true => Place { address: "127.0.0.1", port: self.port, folder: row.data },
+            false => Place { address: "0.0.0.0", port: row.port, folder: row.data },
+        };
+        let mut command = vec![row.program.to_owned()];
+        match &self.role {
+            Role::Server(setup) => command.extend((row.arguments)(setup, &place)),
+            Role::Sentinel(lines) => {
+                // Its file is what it was told first, and what it has learnt since.
+                let script =
+                    "test -f sentinel.conf || printf %s \"$1\" > sentinel.conf; exec \"$0\" sentinel.conf --sentinel";
+                command.splice(..0, ["sh", "-c", script].map(str::to_owned));
+                command.push(sentinel::configuration(lines, &place));
+            }
+        }
+        command
     }
 
     fn serves(&self) -> Result<Identity, Unavailable> {

@@ -32,8 +32,11 @@ mod engine;
 mod guardian;
 mod kind;
 mod local;
+#[cfg(feature = "outages")]
+mod outages;
 mod ports;
 mod probe;
+mod program;
 mod resp;
 mod sentinel;
 mod server;
@@ -42,6 +45,8 @@ mod testing;
 mod unavailable;
 mod via;
 
+#[cfg(feature = "outages")]
+pub use self::outages::SentinelOutages;
 pub use self::{
     corner::Corner,
     engine::Engine,

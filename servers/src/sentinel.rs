@@ -1,14 +1,20 @@
 //! A primary, its replicas, and the sentinels that make one of those the primary when it is gone.
 
-use std::{env, fmt, fs, io, path::Path, time::Duration};
+mod file;
+
+use std::{env, fmt, time::Duration};
 
 use crate::{
     Data, Kind, Setup, Unavailable, Via,
-    kind::Place,
-    local::{Local, Role},
+    local::Role,
+    program::Program,
     resp::{Answer, Connection, Target},
     server::{not_ours, patiently},
 };
+
+pub(crate) use self::file::arguments;
+#[cfg(feature = "containers")]
+pub(crate) use self::file::configuration;
 
 const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
@@ -18,7 +24,7 @@ const QUORUM: usize = 2;
 const DOWN_AFTER: u32 = 30_000;
 /// As little as that where the test is about servers that are gone; for each sentinel another time. Those who notice at once vote
 /// for themselves, and then nobody is elected for six seconds, or one after the other, and two failovers cross each other.
-const SOON: [u32; SENTINELS] = [500, 800, 1100];
+const SOON: [u32; SENTINELS] = [1000, 1300, 1600];
 /// How long it may take until they have agreed: several elections may come to nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a failover may take, in milliseconds; twice this passes before the same one is tried again.
@@ -29,15 +35,15 @@ const FAILOVER_TIMEOUT: u32 = 3000;
 const PERIODS: &[&str] =
     &["SENTINEL", "DEBUG", "INFO-PERIOD", "500", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "100", "TILT-PERIOD", "1000"];
 
-/// One primary, two replicas and three sentinels: programs of this machine on free ports, which end with this. A set [by
-/// URL](Via::Url) is somebody else's, and is left as it is.
+/// One primary, two replicas and three sentinels: programs of this machine or containers on free ports of it, which end with this. A
+/// set [by URL](Via::Url) is somebody else's, and is left as it is.
 pub struct Sentinels {
     kind: Kind,
     url: String,
     version: Option<String>,
     /// Empty where they are somebody else's.
-    servers: Vec<Local>,
-    sentinels: Vec<Local>,
+    servers: Vec<Program>,
+    sentinels: Vec<Program>,
 }
 
 impl Sentinels {
@@ -45,7 +51,9 @@ impl Sentinels {
     pub const NAME: &'static str = "main";
 
     /// A set that is whole when this returns: every sentinel knows both replicas and the other sentinels. The setup is that
-    /// of the servers. A server is taken for gone after 30 seconds, unless the set is told to [be impatient](Self::be_impatient). Without `via` as [`Server::start`](crate::Server::start); in containers there is none.
+    /// of the servers. A server is taken for gone after 30 seconds, unless the set is told to [be
+    /// impatient](Self::be_impatient). Without `via` as [`Server::start`](crate::Server::start); containers share the network
+    /// of this machine.
     ///
     /// # Errors
     /// Why there is none, and how to get it.
@@ -53,10 +61,7 @@ impl Sentinels {
         let mut refused: Option<Unavailable> = None;
         for way in Via::ways(via)? {
             let set = match way {
-                Via::Local => Self::local(kind, setup),
-                Via::Containers => {
-                    Err(Unavailable::new("sentinels are only had as programs of this machine").or("--via local"))
-                }
+                Via::Local | Via::Containers => Self::by(kind, way, setup),
                 Via::Url => Self::elsewhere(kind),
             };
             match set {
@@ -67,15 +72,15 @@ impl Sentinels {
         Err(refused.unwrap_or_else(|| Unavailable::new("there is no way to it")))
     }
 
-    fn local(kind: Kind, setup: &Setup) -> Result<Self, Unavailable> {
+    fn by(kind: Kind, via: Via, setup: &Setup) -> Result<Self, Unavailable> {
         // A replica gets its primary's data at once, and not after a pause in which others might want them, too.
         let setup = setup.clone().option("repl-diskless-sync-delay", ["0"]);
-        let (primary, identity) = Local::start(kind, Role::Server(setup.clone()))?;
+        let (primary, identity) = Program::start(kind, via, Role::Server(setup.clone()))?;
         let port = primary.port();
         let mut servers = vec![primary];
         let setup = setup.option("replicaof", ["127.0.0.1", &port.to_string()]);
         for _ in 0..REPLICAS {
-            servers.push(Local::start(kind, Role::Server(setup.clone()))?.0);
+            servers.push(Program::start(kind, via, Role::Server(setup.clone()))?.0);
         }
         let mut set = Self { kind, url: String::new(), version: identity.version, servers, sentinels: Vec::new() };
         // What a sentinel sees when it looks first, it knows at once.
@@ -86,7 +91,7 @@ impl Sentinels {
              sentinel failover-timeout {name} {FAILOVER_TIMEOUT}\nsentinel parallel-syncs {name} {REPLICAS}\n"
         );
         for _ in 0..SENTINELS {
-            let (sentinel, _) = Local::start(kind, Role::Sentinel(lines.clone()))?;
+            let (sentinel, _) = Program::start(kind, via, Role::Sentinel(lines.clone()))?;
             set.sentinels.push(sentinel);
         }
         let places: Vec<_> = set.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port())).collect();
@@ -160,19 +165,12 @@ impl Sentinels {
         let words = ["SENTINEL", "FAILOVER", Self::NAME];
         // Refused while another one is under way, or no replica will do yet.
         self.becomes("a failover begins", |set| set.ask(&set.sentinels[0].url(), &words).is_ok())?;
-        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != before))
+        self.becomes("another server is the primary", |set| set.calls_another_primary(before))
     }
 
-    /// How many elections the sentinels had held when they made the primary what it is: more than there were failovers, where
-    /// some came to nothing, or one came about because a busy machine kept the primary from answering.
-    ///
-    /// # Errors
-    /// If they are somebody else's, or do not answer.
-    pub fn elections(&self) -> Result<u64, Unavailable> {
-        let one = self.sentinels.first().ok_or_else(not_ours)?;
-        let master = fields(self.ask(&one.url(), &["SENTINEL", "MASTER", Self::NAME]).ok());
-        let epoch = master.iter().find(|(name, _)| name == "config-epoch").and_then(|(_, epoch)| epoch.parse().ok());
-        epoch.ok_or_else(|| self.failed("the sentinels do not answer"))
+    /// Whether all sentinels that answer call another server than this one the primary.
+    fn calls_another_primary(&self, before: usize) -> bool {
+        self.agreed().is_some_and(|now| now != before)
     }
 
     /// Waits until every sentinel sees a primary, both replicas in step with it and the other sentinels, so that all can
@@ -185,7 +183,7 @@ impl Sentinels {
     }
 
     fn is_whole(&self) -> bool {
-        let sees_all = |one: &Local| {
+        let sees_all = |one: &Program| {
             let master = fields(self.ask(&one.url(), &["SENTINEL", "MASTER", Self::NAME]).ok());
             let has = |name: &str, value: &str| master.iter().any(|(n, v)| n == name && v == value);
             let replicas = match self.ask(&one.url(), &["SENTINEL", "REPLICAS", Self::NAME]) {
@@ -206,7 +204,7 @@ impl Sentinels {
     }
 
     /// Both replicas have all that this server had written when it was asked.
-    fn is_followed(&self, primary: &Local) -> bool {
+    fn is_followed(&self, primary: &Program) -> bool {
         // A connection waits for what had been written when it said something last: a new one for nothing. And a replica that
         // has just loaded its primary's data counts before anything else is sent to it, which is when it first says where it is:
         // within a second.
@@ -254,7 +252,7 @@ impl Sentinels {
     /// # Panics
     /// As [`kill`](Self::kill).
     pub fn restart(&mut self, server: usize, data: Data) -> Result<(), Unavailable> {
-        self.servers[server].restart(data).map(drop)
+        self.servers[server].restart(data)
     }
 
     /// Stops a server in its tracks (`SIGSTOP`), or lets it go on.
@@ -268,7 +266,7 @@ impl Sentinels {
         self.servers[server].freeze(frozen)
     }
 
-    /// From now on a server that does not answer for less than a second is taken for gone, when two sentinels say so. One that is
+    /// From now on a server that does not answer for one to two seconds is taken for gone, when two sentinels say so. One that is
     /// merely busy may be, too.
     ///
     /// # Errors
@@ -279,7 +277,7 @@ impl Sentinels {
 
     /// For each sentinel, in milliseconds.
     fn take_for_gone_after(&self, times: [u32; SENTINELS]) -> Result<(), Unavailable> {
-        let tell = |set: &Self, one: &Local, after: u32| {
+        let tell = |set: &Self, one: &Program, after: u32| {
             let words = ["SENTINEL", "SET", Self::NAME, "DOWN-AFTER-MILLISECONDS", &after.to_string()];
             set.ask(&one.url(), &words).is_ok()
         };
@@ -292,9 +290,29 @@ impl Sentinels {
     /// # Errors
     /// If that does not come about.
     pub fn until_replaced(&self, server: usize) -> Result<(), Unavailable> {
-        self.be_impatient()?;
-        self.becomes("another server is the primary", |set| set.agreed().is_some_and(|now| now != server))?;
+        // For so many seconds a replica may have been cut off that is chosen: ten times what the most impatient one waits.
+        let mut room = 0;
+        self.becomes("another server is the primary", |set| {
+            let cut_off = set.cut_off(server);
+            if cut_off.saturating_mul(2) >= room {
+                let times = SOON.map(|soon| soon.saturating_add(cut_off.saturating_mul(200)));
+                room = if set.take_for_gone_after(times).is_ok() { times[0] / 100 } else { 0 };
+            }
+            set.calls_another_primary(server)
+        })?;
         self.take_for_gone_after([DOWN_AFTER; SENTINELS])
+    }
+
+    /// For how many seconds a replica has heard nothing of its primary, which is gone; none where all are in step.
+    fn cut_off(&self, gone: usize) -> u32 {
+        let others = self.servers.iter().enumerate().filter(|(number, _)| *number != gone);
+        let said =
+            others.filter_map(|(_, one)| self.ask(&one.url(), &["INFO", "replication"]).ok()).map(|info| info.text());
+        let line = |said: String| {
+            let since = said.lines().find_map(|line| line.strip_prefix("master_link_down_since_seconds:"));
+            since.and_then(|seconds| seconds.trim().parse().ok())
+        };
+        said.filter_map(line).max().unwrap_or_default()
     }
 
     /// Kills all sentinels.
@@ -305,7 +323,7 @@ impl Sentinels {
         if self.sentinels.is_empty() {
             return Err(not_ours());
         }
-        self.sentinels.iter_mut().try_for_each(Local::kill)
+        self.sentinels.iter_mut().try_for_each(Program::kill)
     }
 
     /// Starts all sentinels again, with what they knew.
@@ -316,7 +334,7 @@ impl Sentinels {
         if self.sentinels.is_empty() {
             return Err(not_ours());
         }
-        self.sentinels.iter_mut().try_for_each(|one| one.restart(Data::Kept).map(drop))?;
+        self.sentinels.iter_mut().try_for_each(|one| one.restart(Data::Kept))?;
         self.hurry();
         Ok(())
     }
@@ -334,7 +352,7 @@ impl Sentinels {
         Connection::open(&target).and_then(|mut server| server.call(words)).map_err(|error| error.to_string())
     }
 
-    fn becomes(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), Unavailable> {
+    fn becomes(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) -> Result<(), Unavailable> {
         if self.servers.is_empty() {
             return Err(not_ours());
         }
@@ -353,7 +371,10 @@ impl fmt::Display for Sentinels {
         write!(f, "{}-sentinel {} ", self.kind, self.version.as_deref().unwrap_or("of an unknown version"))?;
         match (self.servers.len(), self.sentinels.len()) {
             (0, 0) => write!(f, "(by {})", Self::url_variable(self.kind)),
-            (servers, sentinels) => write!(f, "(local, {servers} servers and {sentinels} sentinels)"),
+            (servers, sentinels) => {
+                let place = self.servers[0].place();
+                write!(f, "({place}, {servers} servers and {sentinels} sentinels)")
+            }
         }
     }
 }
@@ -363,18 +384,6 @@ impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sentinels").field("kind", &self.kind).finish_non_exhaustive()
     }
-}
-
-/// The arguments of the program as a sentinel, which reads its configuration from a file, and keeps what it learns there.
-pub(crate) fn arguments(lines: &str, place: &Place<'_>) -> io::Result<Vec<String>> {
-    let Place { address, port, folder } = place;
-    let file = Path::new(folder).join("sentinel.conf");
-    let where_it_listens = format!("port {port}\n");
-    if !fs::read_to_string(&file).is_ok_and(|text| text.contains(&where_it_listens)) {
-        let own = format!("bind {address}\n{where_it_listens}dir {folder}\nprotected-mode no\n{lines}");
-        fs::write(&file, own)?;
-    }
-    Ok(vec![file.to_string_lossy().into_owned(), "--sentinel".to_owned()])
 }
 
 fn number(number: usize) -> Answer {

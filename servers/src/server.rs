@@ -83,8 +83,7 @@ impl Server {
 
     #[cfg(not(feature = "containers"))]
     fn contained(_: Kind, _: &Setup) -> Result<(Place, String, Identity), Unavailable> {
-        let missing = Unavailable::new("this program was built without containers");
-        Err(missing.or("its package `servers` has the feature `containers`"))
+        Err(no_containers())
     }
 
     /// What kind it is of.
@@ -207,6 +206,12 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("kind", &self.kind).field("via", &self.via).finish_non_exhaustive()
     }
+}
+
+#[cfg(not(feature = "containers"))]
+pub(crate) fn no_containers() -> Unavailable {
+    let missing = Unavailable::new("this program was built without containers");
+    missing.or("its package `servers` has the feature `containers`")
 }
 
 pub(crate) fn not_ours() -> Unavailable {

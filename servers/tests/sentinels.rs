@@ -46,6 +46,31 @@ fn a_replica_becomes_the_primary_when_it_is_told_to_or_the_primary_is_gone() {
     assert_eq!(ask(&set.server_url(second), "EXISTS lost").unwrap(), ":0", "it follows the new one");
 }
 
+#[cfg(feature = "containers")]
+#[test]
+fn in_containers_they_reach_each_other_where_clients_reach_them() {
+    let Some(mut set) = sentinels_for_test(Kind::Valkey, Some(Via::Containers), &Setup::new().durable()) else {
+        return;
+    };
+    assert!(set.to_string().contains("containers of "), "{set}");
+    assert_eq!(ask_primary(&set, "SET kept 1"), "+OK");
+    set.until_whole().unwrap();
+    set.kill(0).unwrap();
+    set.until_replaced(0).unwrap();
+    assert_eq!(ask_primary(&set, "EXISTS kept"), ":1");
+    set.restart(0, Data::Kept).unwrap();
+    set.until_whole().unwrap();
+    let second = set.primary().unwrap();
+    set.set_frozen(second, true).unwrap();
+    set.until_replaced(second).unwrap();
+    set.set_frozen(second, false).unwrap();
+    set.until_whole().unwrap();
+    set.kill_sentinels().unwrap();
+    set.restart_sentinels().unwrap();
+    set.until_whole().unwrap();
+    assert_ne!(set.primary(), Ok(second));
+}
+
 #[test]
 fn sentinels_that_were_killed_know_what_they_knew() {
     let Some(mut set) = sentinels_for_test(Kind::Redis, Some(Via::Local), &Setup::new()) else { return };

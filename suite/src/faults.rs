@@ -1,5 +1,7 @@
 //! Level 5: histories under fire, on the backends that were asked for.
 
+mod failovers;
+
 use std::{
     fs::File,
     io::Write as _,
@@ -74,7 +76,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let mut sum = Sum::default();
     let mut lacks = false;
     for name in &names {
-        let place = match prepare(name, options) {
+        let place = match failovers::run(name, options, &mut sum) {
+            Some(Ok(())) => continue,
+            Some(Err(why)) => Err(why),
+            None => prepare(name, options),
+        };
+        let place = match place {
             Ok(place) => place,
             Err(why) => {
                 println!("NOT RUN {name}: {why}");

@@ -14,7 +14,7 @@ usage: cargo xtask conformance [OPTION ..]
                    only cases of these levels hunt, and only mutants of sentences that one of them names are hunted
                    5 histories under fire, alone: state, locks and events of memory and redis while connections are cut, stopped
                    and half open and requests come late; 20 rounds of each unless --rounds or --for says more. Ends with 2
-                   where too little was hit to prove anything
+                   where too little was hit to prove anything; redis-sentinel and valkey-sentinel: as many failovers under load
   --plan PLAN      with --level 5: this plan, as a failing run prints it
   --case TEXT      only cases whose kind, group and name contain this, as in `lock::queue`
   --seed N         where randomness begins; 1 unless given

@@ -31,6 +31,7 @@
 //! effect is unknown and not settled. That excuses a name that is taken, never a second holder.
 
 pub mod channel;
+pub mod outage;
 mod plan;
 mod proxy;
 mod run;

@@ -93,7 +93,8 @@ pub fn run(ground: &dyn Ground, plan: &Plan, histories: Option<&Histories>) -> O
     Outcome { tally: strikes.tally(plan.clients, KEYS, &shown), violation: broken }
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("panicked without a message").to_owned()
 }

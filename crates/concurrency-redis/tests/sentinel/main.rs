@@ -3,7 +3,6 @@
 
 mod failover;
 mod finding;
-mod load;
 mod losses;
 
 use std::{sync::Arc, time::Duration};
